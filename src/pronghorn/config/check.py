@@ -1,0 +1,74 @@
+"""Can these settings work? Each value in its range, and the values together."""
+
+import os
+
+from pronghorn.config.settings import Settings, all_options
+from pronghorn.errors import ConfigError
+
+# The ends are allowed. Upper ends are where a typing error is more likely than an intention.
+RANGES: dict[str, tuple[float, float]] = {
+    "backlog": (1, 65535),
+    "threads": (1, 1024),
+    "keep_alive": (0, 86400),
+    "head_timeout": (0.1, 86400),
+    "body_timeout": (0.1, 86400),
+    "write_timeout": (0.1, 86400),
+    "graceful_timeout": (0, 86400),
+    "switch_interval": (0.00001, 1),
+    "limit_request_line": (128, 1 << 24),
+    "limit_request_head": (256, 1 << 26),
+    "limit_request_fields": (1, 32768),
+    "limit_request_body": (1, 1 << 50),
+}
+
+
+def check(settings: Settings) -> None:
+    """Raises ConfigError, which names the source of the value that will not do."""
+    for group, declared, about in all_options():
+        value = getattr(getattr(settings, group), declared.name)
+        origin = _origin(settings, declared.name)
+        if declared.name in RANGES:
+            _check_range(origin, value, *RANGES[declared.name], about.help)
+    _check_limits(settings)
+    _check_binds(settings)
+    _check_directories(settings)
+
+
+def _origin(settings: Settings, name: str) -> str:
+    return settings.origins.get(name, f"the default of {name}")
+
+
+def _check_range(origin: str, value: float, least: float, most: float, help: str) -> None:
+    if least <= value <= most:
+        return
+    raise ConfigError(f"{origin}: {value:g} is not between {least:g} and {most:g}.", mend=help)
+
+
+def _check_limits(settings: Settings) -> None:
+    limits = settings.limits
+    if "limit_request_line" in settings.origins and limits.limit_request_line > limits.limit_request_head:
+        raise ConfigError(
+            f"{_origin(settings, 'limit_request_line')}: {limits.limit_request_line} is more than the whole"
+            f" head may have, {limits.limit_request_head} ({_origin(settings, 'limit_request_head')}).",
+            mend="Raise --limit-request-head too: it counts the request line and all fields.",
+        )
+
+
+def _check_binds(settings: Settings) -> None:
+    seen: set[str] = set()
+    if not settings.listen.bind:
+        raise ConfigError(f"{_origin(settings, 'bind')}: there is no address to listen at.")
+    for address in settings.listen.bind:
+        if address in seen and not address.endswith(":0"):
+            raise ConfigError(
+                f"{_origin(settings, 'bind')}: {address} is given twice.", mend="Leave one out."
+            )
+        seen.add(address)
+
+
+def _check_directories(settings: Settings) -> None:
+    chdir = settings.app.chdir
+    if chdir and not os.path.isdir(chdir):
+        raise ConfigError(
+            f"{_origin(settings, 'chdir')}: {chdir!r} is not a directory.", mend=f"Looked from {os.getcwd()}."
+        )

@@ -1,0 +1,87 @@
+"""Everything that can be set: the option classes of all parts, nested and frozen.
+
+A part sees its own class and nothing else. Each option's name is unique, so that flags, variables and
+keys of a file are flat.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
+from types import MappingProxyType
+from typing import Any
+
+from pronghorn.http.limits import Limits
+from pronghorn.net.listen import ListenOptions
+from pronghorn.observe.logs import LogOptions
+from pronghorn.option import Option, option, options_of
+from pronghorn.serve.options import ServeOptions
+
+
+def _variable(text: str) -> str:
+    name, separator, _ = text.partition("=")
+    if not (name and separator) or "\0" in text:
+        raise ValueError(f"{text!r} is not NAME=VALUE.")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class AppOptions:
+    """What the application finds when it is imported."""
+
+    chdir: str = option("", metavar="DIR", help="Change to this directory first; it is importable.")
+    pythonpath: tuple[str, ...] = option(
+        (), metavar="DIR", repeat=True, help="Directory to import from, before the working directory."
+    )
+    env: tuple[str, ...] = option(
+        (),
+        flags=("-e",),
+        metavar="NAME=VALUE",
+        parse=_variable,
+        repeat=True,
+        help="Environment variable to set before the application is imported.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All options of one server, and where each value that is not a default came from.
+
+    origins: option name to the user's words for its source, such as "--threads" or "PRONGHORN_THREADS".
+    remarks: what the user should be told about the sources, for the log.
+    """
+
+    listen: ListenOptions = field(default_factory=ListenOptions)
+    serve: ServeOptions = field(default_factory=ServeOptions)
+    limits: Limits = field(default_factory=Limits)
+    log: LogOptions = field(default_factory=LogOptions)
+    app: AppOptions = field(default_factory=AppOptions)
+    origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    remarks: tuple[str, ...] = ()
+
+
+GROUPS: dict[str, type] = {
+    "listen": ListenOptions,
+    "serve": ServeOptions,
+    "limits": Limits,
+    "log": LogOptions,
+    "app": AppOptions,
+}
+
+
+def all_options() -> Iterator[tuple[str, Field[Any], Option]]:
+    """Each option: the name of its group in Settings, its field, and what it says of itself."""
+    for group, options_class in GROUPS.items():
+        for declared, about in options_of(options_class):
+            yield group, declared, about
+
+
+def flag_of(name: str) -> str:
+    """limit_request_line -> --limit-request-line"""
+    return "--" + name.replace("_", "-")
+
+
+def variable_of(name: str) -> str:
+    """limit_request_line -> PRONGHORN_LIMIT_REQUEST_LINE"""
+    return "PRONGHORN_" + name.upper()
+
+
+assert set(GROUPS) == {declared.name for declared in fields(Settings)} - {"origins", "remarks"}

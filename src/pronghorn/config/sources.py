@@ -1,0 +1,167 @@
+"""Where values come from: flags > PRONGHORN_* variables > what the platform says > defaults.
+
+A source is a function that gives a Layer; `merge` takes layers, the strongest first. A configuration
+file is one more of them.
+"""
+
+import difflib
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import Field
+from typing import Any, NamedTuple
+
+from pronghorn.config.settings import GROUPS, Settings, all_options, flag_of, variable_of
+from pronghorn.errors import ConfigError, UsageError
+from pronghorn.option import Option
+
+_UNITS = {"k": 10, "m": 20, "g": 30}
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("0", "false", "no", "off")
+
+
+class Given(NamedTuple):
+    """A value and the user's words for where it stands."""
+
+    value: Any
+    origin: str
+
+
+Layer = dict[str, Given]
+
+
+def from_flags(given: Mapping[str, str | Sequence[str]]) -> Layer:
+    """The command line: option name to text, or texts where it repeats. Raises UsageError."""
+    layer: Layer = {}
+    for _, declared, about in all_options():
+        text = given.get(declared.name)
+        if text is None:
+            continue
+        flag = flag_of(declared.name)
+        texts = [text] if isinstance(text, str) else text
+        try:
+            layer[declared.name] = Given(parse(declared, about, texts), flag)
+        except ValueError as error:
+            raise UsageError(f"{flag}: {error}", mend=f"{flag}: {about.help}") from error
+    return layer
+
+
+def from_environment(environ: Mapping[str, str]) -> Layer:
+    """PRONGHORN_*; where an option repeats, values are separated as in a shell. Raises ConfigError."""
+    layer: Layer = {}
+    for _, declared, about in all_options():
+        name = variable_of(declared.name)
+        if name not in environ:
+            continue
+        try:
+            texts = shlex.split(environ[name]) if about.repeat else [environ[name]]
+            layer[declared.name] = Given(parse(declared, about, texts), name)
+        except ValueError as error:
+            raise ConfigError(f"{name}: {error}", mend=about.help) from error
+    return layer
+
+
+def from_platform(environ: Mapping[str, str]) -> Layer:
+    """PORT, as hosting platforms set it: every interface, since their proxy is elsewhere."""
+    port = environ.get("PORT", "")
+    if not port:
+        return {}
+    if not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise ConfigError(
+            f"PORT: {port!r} is not a port from 0 to 65535.", mend="Unset it, or say where with --bind."
+        )
+    return {"bind": Given((f"0.0.0.0:{port}",), "PORT")}
+
+
+def remarks_on(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What was read and has no effect: silence would be a lie."""
+    wanted = environ.get("WEB_CONCURRENCY", "")
+    if wanted in ("", "1"):
+        return ()
+    return (f"WEB_CONCURRENCY={wanted} has no effect: this version serves from one process with threads",)
+
+
+def from_python(options: Mapping[str, Any]) -> Layer:
+    """Keyword arguments of serve(). Raises TypeError for an unknown name, ConfigError for a bad value."""
+    known = {declared.name: (declared, about) for _, declared, about in all_options()}
+    layer: Layer = {}
+    for name, value in options.items():
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+            raise TypeError(f"serve() has no option {name!r}{hint}")
+        declared, about = known[name]
+        several = about.repeat and not isinstance(value, str)
+        texts = [str(item) for item in value] if several else [str(value)]
+        try:
+            layer[name] = Given(parse(declared, about, texts), f"serve({name}=…)")
+        except ValueError as error:
+            raise ConfigError(f"serve({name}=…): {error}", mend=about.help) from error
+    return layer
+
+
+def merge(layers: Iterable[Layer], remarks: tuple[str, ...] = ()) -> Settings:
+    """The settings in force; of each option, the first layer that has it."""
+    values: dict[str, Given] = {}
+    for layer in layers:
+        values = {**layer, **values}
+    groups: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
+    for group, declared, _ in all_options():
+        if declared.name in values:
+            groups[group][declared.name] = values[declared.name].value
+    built: dict[str, Any] = {group: GROUPS[group](**given) for group, given in groups.items()}
+    origins = {name: given.origin for name, given in values.items()}
+    return Settings(**built, origins=origins, remarks=remarks)
+
+
+def parse(declared: Field[Any], about: Option, texts: Sequence[str]) -> Any:
+    """The option's value from its texts. Raises ValueError with a sentence."""
+    if about.repeat:
+        return tuple(_parse_one(declared, about, text) for text in texts)
+    return _parse_one(declared, about, texts[-1])
+
+
+def _parse_one(declared: Field[Any], about: Option, text: str) -> Any:
+    if about.parse is not None:
+        return about.parse(text)
+    if about.choices and text not in about.choices:
+        nearest = difflib.get_close_matches(text, about.choices, 1)
+        hint = f"did you mean {nearest[0]!r}?" if nearest else f"use {', '.join(about.choices)}."
+        raise ValueError(f"{text!r} is not one of its values: {hint}")
+    if declared.type is bool:
+        return _boolean(text)
+    if declared.type is int:
+        return size(text) if about.metavar == "BYTES" else _whole(text)
+    if declared.type is float:
+        return _seconds(text)
+    return text
+
+
+def size(text: str) -> int:
+    """Bytes: 65536, 64k, 1m, 1g, with 1k = 1024."""
+    unit = _UNITS.get(text[-1:].lower())
+    digits = text[:-1] if unit else text
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > 18:
+        raise ValueError(f"{text!r} is not a size: write 65536, 64k, 1m or 1g.")
+    return int(digits) << (unit or 0)
+
+
+def _whole(text: str) -> int:
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > 18:
+        raise ValueError(f"{text!r} is not a whole number.")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.replace(".", "", 1).isdigit()) or len(digits) > 18:
+        raise ValueError(f"{text!r} is not a number of seconds.")
+    return float(text)
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() in _TRUE:
+        return True
+    if text.lower() in _FALSE:
+        return False
+    raise ValueError(f"{text!r} is neither true nor false.")

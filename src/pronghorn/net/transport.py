@@ -1,0 +1,82 @@
+"""One connection's socket, plain or TLS, behind the same few calls. All of them are non-blocking.
+
+Each raises BlockingIOError when the socket must be waited for, and another OSError when it is dead.
+"""
+
+import os
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+Part = bytes | memoryview
+
+
+class Transport(Protocol):
+    """What a connection needs of its socket."""
+
+    recv: Callable[[int], bytes]
+    send: Callable[[Part], int]
+
+    def send_parts(self, parts: Sequence[Part]) -> int:
+        """Send several blocks at once; octets taken."""
+
+    def send_file(self, file: int, offset: int, count: int) -> int:
+        """Send from a descriptor; octets taken, 0 where the file ends early."""
+
+    def pending(self) -> bool:
+        """Whether octets wait that the poller knows nothing of."""
+
+
+class PlainTransport:
+    """TCP or UNIX: the socket's own methods."""
+
+    __slots__ = ("_fd", "recv", "send", "send_parts")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._fd = sock.fileno()
+        self.recv = sock.recv
+        self.send = sock.send
+        self.send_parts = sock.sendmsg
+
+    def send_file(self, file: int, offset: int, count: int) -> int:
+        return os.sendfile(self._fd, file, offset, count)
+
+    def pending(self) -> bool:
+        return False
+
+
+class TlsTransport:
+    """TLS: OpenSSL shakes hands within the first recv."""
+
+    __slots__ = ("_sock",)
+
+    def __init__(self, sock: ssl.SSLSocket) -> None:
+        self._sock = sock
+
+    def recv(self, size: int) -> bytes:
+        try:
+            return self._sock.recv(size)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise BlockingIOError from None
+
+    def send(self, data: Part) -> int:
+        try:
+            return self._sock.send(data)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise BlockingIOError from None
+
+    def send_parts(self, parts: Sequence[Part]) -> int:
+        return self.send(b"".join(parts))
+
+    def send_file(self, file: int, offset: int, count: int) -> int:
+        data = os.pread(file, min(count, 65536), offset)
+        return self.send(data) if data else 0
+
+    def pending(self) -> bool:
+        return self._sock.pending() > 0
+
+
+def make_transport(sock: socket.socket) -> Transport:
+    """The transport for a connected, non-blocking socket."""
+    return TlsTransport(sock) if isinstance(sock, ssl.SSLSocket) else PlainTransport(sock)

@@ -1,0 +1,137 @@
+"""The access log: one line for each request, cheap enough to leave on, unable to hurt serving.
+
+Lines are gathered and written together, once per poll round or when 8 KiB have come together. A full
+disk loses lines, not requests; so does a pipe whose reader has stopped reading.
+"""
+
+import logging
+import os
+import select
+import stat
+import threading
+
+from pronghorn.observe.atoms import COMBINED, compile_format
+from pronghorn.observe.record import Record
+
+_log = logging.getLogger("pronghorn.error")
+
+# A buffer of stdio's usual size; arbitrary.
+_FLUSH_AT = 8192
+
+# What is kept for a reader that does not read. Arbitrary: some thousand lines.
+_KEEP_AT_MOST = 1 << 20
+
+# A pipe that polls writable takes this much without blocking (pipe(7)).
+_PIPE_BUF = select.PIPE_BUF
+
+
+class AccessLog:
+    """Any thread may call any method.
+
+    path: a file to append to, or "-" for stdout. format: gunicorn's atoms.
+    Raises OSError when the file cannot be opened, ValueError for a format that has no meaning.
+    """
+
+    def __init__(self, path: str, format: str = COMBINED) -> None:
+        template, self._getters = compile_format(format)
+        self._template = template + "\n"
+        self._path = path
+        self._lines: list[str] = []
+        self._size = 0
+        self._lock = threading.Lock()  # guards _lines and _size; never held while writing
+        self._writing = threading.Lock()  # held by the one thread that writes; guards what follows
+        self._unwritten = b""
+        self._lost = 0
+        self._fd = self._open()
+
+    def _open(self) -> int:
+        if self._path == "-":
+            fd = 1
+        else:
+            fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            self._is_file = stat.S_ISREG(os.fstat(fd).st_mode)
+        except OSError:  # stdout is closed
+            self._is_file = True
+        return fd
+
+    def write(self, record: Record) -> None:
+        """Add the record's line."""
+        try:
+            line = self._template % tuple([get(record) for get in self._getters])
+        except Exception:
+            # An application may have put anything at all into its environ.
+            _log.exception("An access-log line could not be formatted")
+            return
+        with self._lock:
+            self._lines.append(line)
+            self._size += len(line)
+            full = self._size >= _FLUSH_AT
+        if full:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has come together; at once back if another thread is at it."""
+        if (self._lines or self._unwritten) and self._writing.acquire(blocking=False):
+            try:
+                self._write_out()
+            finally:
+                self._writing.release()
+
+    def _write_out(self) -> None:
+        with self._lock:
+            lines, self._lines, self._size = self._lines, [], 0
+        data = self._unwritten + "".join(lines).encode("ascii", "backslashreplace")
+        try:
+            self._unwritten = self._write(data)
+        except OSError as error:
+            self._unwritten = b""
+            self._lose(data, f"The access log cannot be written: {error.strerror}")
+            return
+        if len(self._unwritten) > _KEEP_AT_MOST:
+            data, self._unwritten = self._unwritten, b""
+            self._lose(data, "Nobody reads the access log")
+        elif self._lost and not self._unwritten:
+            _log.warning("The access log is being written again; lines lost: %d", self._lost)
+            self._lost = 0
+
+    def _write(self, data: bytes) -> bytes:
+        """Write what can be written without waiting for a reader; gives back the rest."""
+        if self._is_file:
+            while data:
+                data = data[os.write(self._fd, data) :]
+            return data
+        poller = select.poll()
+        poller.register(self._fd, select.POLLOUT)
+        while data and poller.poll(0):
+            # Whole lines where possible: several processes may share the pipe.
+            end = data.rfind(b"\n", 0, _PIPE_BUF) + 1 or _PIPE_BUF
+            data = data[os.write(self._fd, data[:end]) :]
+        return data
+
+    def _lose(self, data: bytes, why: str) -> None:
+        if not self._lost:
+            _log.error("%s; lines are being lost", why)
+        self._lost += data.count(b"\n")
+
+    def reopen(self) -> None:
+        """After the file was moved away: go on in a new one. If that fails, stay with the old."""
+        with self._writing:
+            self._write_out()
+            if self._path == "-":
+                return
+            old = self._fd
+            try:
+                self._fd = self._open()
+            except OSError as error:
+                _log.error("The access log %s cannot be reopened: %s", self._path, error.strerror)
+                return
+            os.close(old)
+
+    def close(self) -> None:
+        """Write the rest and close the file. Nothing may be written afterwards."""
+        with self._writing:
+            self._write_out()
+            if self._path != "-" and self._fd >= 0:
+                os.close(self._fd)
+                self._fd = -1

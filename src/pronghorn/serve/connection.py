@@ -1,0 +1,496 @@
+"""One client's socket, its protocol state, its deadline: and one owner at a time.
+
+The leader owns a connection while it reads, flushes or waits. While its application call runs, the
+thread that runs it does (phase CALL), which usually is the leader too; when that thread has lost the
+lead meanwhile, it posts the connection back (phase RETURNED). A phase is changed by the owner only.
+"""
+
+import errno
+import socket
+import struct
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from pronghorn.errors import ClientDisconnected, ProtocolError
+from pronghorn.http.h1.connection import H1Connection
+from pronghorn.http.h1.states import Writing
+from pronghorn.http.h1.write import CONTINUE
+from pronghorn.http.request import Request
+from pronghorn.http.response import ResponseHead
+from pronghorn.net.transport import make_transport
+from pronghorn.serve.h1_exchange import H1Exchange
+from pronghorn.serve.outbox import Outbox
+from pronghorn.serve.poller import READ, WRITE
+from pronghorn.serve.timers import NEVER
+from pronghorn.wsgi.environ import Environ, EnvironMaker
+from pronghorn.wsgi.input import RequestBody
+
+if TYPE_CHECKING:
+    from pronghorn.serve.worker import Worker
+
+RECV_HEAD = 65536
+RECV_BODY = 262144
+
+_LINGER = 2.0
+"""Seconds of reading on after a refusal, so that the client sees it before a reset (RFC 9112 section 9.6)."""
+
+_LINGER_MOST = 1 << 20
+"""Arbitrary: octets read on for."""
+
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER of no time: close() sends RST."""
+
+_REASONS = {
+    400: "Bad Request",
+    408: "Request Timeout",
+    413: "Content Too Large",
+    414: "URI Too Long",
+    417: "Expectation Failed",
+    431: "Request Header Fields Too Large",
+    501: "Not Implemented",
+    503: "Service Unavailable",
+    505: "HTTP Version Not Supported",
+}
+
+
+class Phase(IntEnum):
+    """What the connection is doing."""
+
+    HEAD = 0
+    """Idle, or a head is arriving."""
+    BODY = 1
+    QUEUED = 2
+    """A request is complete and waits for a thread."""
+    CALL = 3
+    RETURNED = 4
+    """The call has ended; the leader has not looked at it yet."""
+    FLUSH = 5
+    """The answer waits for the client to read."""
+    LINGER = 6
+    CLOSED = 7
+
+
+HEAD, BODY, QUEUED, CALL, RETURNED, FLUSH, LINGER, CLOSED = Phase
+
+MOVES = {
+    HEAD: {BODY, QUEUED, CALL, FLUSH, LINGER, CLOSED},
+    BODY: {QUEUED, CALL, FLUSH, LINGER, CLOSED},
+    QUEUED: {CALL, CLOSED},
+    CALL: {RETURNED, CLOSED},
+    RETURNED: {HEAD, FLUSH, LINGER, CLOSED},
+    FLUSH: {HEAD, LINGER, CLOSED},
+    LINGER: {CLOSED},
+    CLOSED: set(),
+}
+"""What may follow what; `move` obeys it."""
+
+
+class Connection:
+    """Leader only, but for `call`, which its caller's thread runs."""
+
+    __slots__ = (
+        "_body",
+        "_lingered",
+        "_maker",
+        "_mask",
+        "_recv",
+        "_refused",
+        "_sock",
+        "_tls",
+        "_transport",
+        "_worker",
+        "bucket",
+        "deadline",
+        "due",
+        "exchange",
+        "fd",
+        "h1",
+        "outbox",
+        "phase",
+        "used",
+    )
+
+    def __init__(
+        self, worker: "Worker", sock: socket.socket, base: Environ, peer: tuple[str, int] | None
+    ) -> None:
+        # Shared
+        self._worker = worker
+        # Of the connection
+        self._sock = sock
+        self.fd = sock.fileno()
+        self._transport = make_transport(sock)
+        self._recv = self._transport.recv
+        self._tls = base["wsgi.url_scheme"] == "https"
+        self._maker = EnvironMaker(base, peer)
+        self.h1 = H1Connection(worker.limits, base["wsgi.url_scheme"])
+        self.outbox = Outbox(self._transport, self._ask_flush, worker.crowded)
+        self.exchange = H1Exchange(
+            self.h1, self.outbox, worker.clock, worker.persistence, peer, worker.observer
+        )
+        self.phase = HEAD
+        self.deadline = NEVER
+        self.bucket = 0
+        self.due = NEVER
+        self._mask = 0  # what the poller looks out for
+        self._lingered = 0
+        self._refused = False  # the answer is the server's own, and the last
+        self.used = False
+        """It has brought a request."""
+        # Of the request
+        self._body: RequestBody | None = None
+
+    def move(self, phase: Phase) -> None:
+        """Change the phase, as MOVES allows. The owner's thread."""
+        assert phase in MOVES[self.phase], (self.phase, phase)
+        self.phase = phase
+
+    def watch(self, mask: int) -> None:
+        """Look out for these events only."""
+        if mask != self._mask:
+            self._worker.poller.change(self.fd, self._mask, mask)
+            self._mask = mask
+
+    # Events
+
+    def ready(self, mask: int) -> bool:
+        """The poller says so. False: the lead was lost meanwhile."""
+        if self.phase is not HEAD or mask & ~READ:
+            return self._ready_otherwise(mask)
+        try:
+            data = self._recv(RECV_HEAD)
+        except BlockingIOError:
+            return True
+        except OSError:
+            self.close()
+            return True
+        if not data:
+            self._end_of_input()
+            return True
+        try:
+            request = self.h1.receive(data)
+        except ProtocolError as error:
+            self.refuse(error)
+            return True
+        return self._advance(request)
+
+    def _ready_otherwise(self, mask: int) -> bool:
+        phase = self.phase
+        if phase is LINGER:
+            self._linger_on()
+        elif phase is BODY:
+            return self._ready_body()
+        elif phase is FLUSH:
+            return self._flush()
+        elif phase is HEAD:
+            self._mask_only_read(mask)
+            return self.ready(READ)
+        elif phase is not CLOSED:
+            # Somebody else is the owner, or nobody can go on yet: look no more until the answer is there.
+            if mask & WRITE and self.outbox.waiting:
+                self._flush_some()
+            if mask & ~WRITE:
+                self.watch(self._mask & WRITE if not mask & ~(READ | WRITE) else 0)
+        return True
+
+    def _mask_only_read(self, mask: int) -> None:
+        if mask & WRITE:
+            self.watch(READ)
+
+    def resume(self) -> bool:
+        """It was posted: the call has ended, or an answer waits for the client. False: the lead was lost."""
+        if self.phase is RETURNED:
+            return self._settle()
+        if self.phase is CALL and self.outbox.waiting:
+            self.watch(self._mask & READ | WRITE)
+            self._expect_progress()
+        elif self._tls and self.phase in (HEAD, BODY) and self._transport.pending():
+            return self.ready(READ)
+        return True
+
+    def expired(self) -> None:
+        """The deadline has passed."""
+        if self.phase is HEAD:
+            if self.h1.pending:
+                self.refuse(ProtocolError(408, "the request's head took too long", "RFC 9110 section 15.5.9"))
+            else:
+                self.close()
+        elif self.phase is BODY:
+            self.refuse(ProtocolError(408, "the request's body stopped coming", "RFC 9110 section 15.5.9"))
+        elif self.phase is CALL:
+            if self.outbox.waiting:
+                self.outbox.close()
+        elif self.phase in (FLUSH, LINGER):
+            self.close()
+
+    # Reading
+
+    def _advance(self, request: Request | None) -> bool:
+        """Answer one request after the other while they are complete. False: the lead was lost."""
+        worker = self._worker
+        h1 = self.h1
+        while request is not None:
+            self.exchange.request = request
+            if request.section.has_body and not self._begin_body(request):
+                return True
+            if not worker.run_call(self):
+                return False
+            if self.phase is not RETURNED:
+                return True  # it waits for a thread
+            if not h1.persistent or h1.writing or self.outbox.waiting:
+                return self._settle()
+            self.phase = HEAD
+            try:
+                request = h1.next_request()
+            except ProtocolError as error:
+                self.refuse(error)
+                return True
+        self._await_head()
+        return True
+
+    def _await_head(self) -> None:
+        """Idle, or a head has begun to arrive."""
+        worker = self._worker
+        if not self._end_batch():
+            return
+        if self.h1.pending:
+            deadline = worker.clock.now + worker.options.head_timeout
+            # The limit is for the whole head: more of it does not move it on.
+            self.deadline = min(deadline, self.deadline) if self.deadline < self.due else deadline
+        else:
+            self.used = True
+            deadline = self.deadline = worker.clock.now + worker.idle_time
+        if deadline < self.due:
+            worker.timers.watch(self)
+        if self._tls and self._transport.pending():
+            worker.post(self)
+
+    def _begin_body(self, request: Request) -> bool:
+        """Whether the body is complete already."""
+        self._body = RequestBody()
+        if request.section.expects_continue and not self.h1.pending:
+            try:
+                self.outbox.put(CONTINUE)
+            except ClientDisconnected:
+                self.close()
+                return False
+        if self._take_body(b""):
+            return True
+        if self.phase is HEAD and self._end_batch():
+            self.move(BODY)
+            self._expect_body()
+        return False
+
+    def _ready_body(self) -> bool:
+        try:
+            data = self._recv(RECV_BODY)
+        except BlockingIOError:
+            return True
+        except OSError:
+            self.close()
+            return True
+        if not data:
+            self._end_of_input()
+            return True
+        if self._take_body(data):
+            return self._advance_from_body()
+        if self.phase is BODY:
+            self._expect_body()
+        return True
+
+    def _advance_from_body(self) -> bool:
+        if not self._worker.run_call(self):
+            return False
+        return self._settle() if self.phase is RETURNED else True
+
+    def _expect_body(self) -> None:
+        worker = self._worker
+        self.deadline = worker.clock.now + worker.options.body_timeout
+        if self.deadline < self.due:
+            worker.timers.watch(self)
+        if self._tls and self._transport.pending():
+            worker.post(self)
+
+    def _take_body(self, data: bytes) -> bool:
+        """Whether the body is complete now."""
+        assert self._body is not None
+        try:
+            return self.h1.receive_body(data, self._body.write)
+        except ProtocolError as error:
+            self.refuse(error)
+        except OSError as error:
+            self._worker.log.error("a request body cannot be stored: %s", error)
+            self.refuse(ProtocolError(503, "the server cannot store the body", "RFC 9110 section 15.6.4"))
+        return False
+
+    def _end_of_input(self) -> None:
+        """The client sends no more (RFC 9112 section 9.6). What it has asked for was answered already."""
+        try:
+            self.h1.end_of_input()
+        except ProtocolError as error:
+            self.refuse(error)
+        else:
+            self.close()
+
+    # The call
+
+    def call(self) -> None:
+        """Run the application for the request that is complete. The thread that owns the connection."""
+        self.phase = CALL
+        exchange = self.exchange
+        environ = self._maker.make(exchange.request)
+        body = self._body
+        if body is not None:
+            environ["wsgi.input"] = body.open()
+            environ["CONTENT_LENGTH"] = str(body.size)
+        if self._worker.observer is not None:
+            exchange.environ = environ
+            exchange.begin_call()
+        self._worker.application.call(exchange, environ)
+        if body is not None:
+            body.close()
+            self._body = None
+        self.phase = RETURNED
+
+    # Writing
+
+    def refuse(self, error: ProtocolError) -> None:
+        """Answer with the error's status, and read nothing more as a request."""
+        head_only = self.h1.head_only
+        self.h1.refuse()
+        self._refused = True
+        reason = _REASONS.get(error.status, "Error")
+        body = f"{error.status} {reason}\n\n{error}\n".encode()
+        head = ResponseHead(
+            f"{error.status} {reason}", [("Content-Type", "text/plain; charset=utf-8")], len(body), close=True
+        )
+        octets = self.h1.refusal(head, self._worker.clock.stamp)
+        try:
+            self.outbox.put(octets if head_only else octets + body)
+        except ClientDisconnected:
+            self.close()
+            return
+        if self._worker.observer is not None:
+            self._worker.observe_refusal(self.exchange, head, 0 if head_only else len(body))
+        self._close_body()
+        self._settle()
+
+    def _settle(self) -> bool:
+        """After an answer: flush, go on, or close. False: the lead was lost."""
+        outbox = self.outbox
+        if outbox.waiting:
+            self.move(FLUSH)
+            self.watch(WRITE)
+            self._worker.flushing(self)
+            self._expect_progress()
+            return True
+        if outbox.broken or not self._end_batch():
+            self.close()
+            return True
+        return self._go_on()
+
+    def _go_on(self) -> bool:
+        """All that was answered is with the client."""
+        h1 = self.h1
+        if not h1.persistent or h1.writing is Writing.CLOSED:
+            if self._refused or h1.pending:
+                self._linger()
+            else:
+                self.close(reset=self.exchange.reset)
+            return True
+        self.move(HEAD)
+        self.watch(READ)
+        try:
+            request = h1.next_request()
+        except ProtocolError as error:
+            self.refuse(error)
+            return True
+        return self._advance(request)
+
+    def _end_batch(self) -> bool:
+        try:
+            self.outbox.end_batch()
+        except ClientDisconnected:
+            self.close()
+            return False
+        if self.outbox.waiting and self.phase is HEAD:
+            self.move(FLUSH)
+            self.watch(WRITE)
+            self._expect_progress()
+            return False
+        return True
+
+    def _ask_flush(self) -> None:
+        """An answer waits. The owner's thread."""
+        self._worker.post(self)
+
+    def _flush_some(self) -> None:
+        if self.outbox.flush():
+            self._expect_progress()
+        if not self.outbox.waiting:
+            self.watch(self._mask & READ)
+            if self.phase is not FLUSH:
+                self.deadline = NEVER
+
+    def _flush(self) -> bool:
+        self._flush_some()
+        if self.outbox.broken:
+            self.close()
+            return True
+        if self.outbox.waiting:
+            return True
+        self._worker.flushed(self)
+        return self._go_on()
+
+    def _expect_progress(self) -> None:
+        worker = self._worker
+        self.deadline = worker.clock.now + worker.options.write_timeout
+        if self.deadline < self.due:
+            worker.timers.watch(self)
+
+    # The end
+
+    def _linger(self) -> None:
+        """Half-close and read on for a while, or the client's data would turn our answer into a reset."""
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                self.close()
+                return
+        self.h1.refuse()
+        self.move(LINGER)
+        self.watch(READ)
+        self.deadline = self._worker.clock.now + _LINGER
+        self._worker.timers.watch(self)
+
+    def _linger_on(self) -> None:
+        try:
+            data = self._recv(RECV_HEAD)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        self._lingered += len(data)
+        if not data or self._lingered > _LINGER_MOST:
+            self.close()
+
+    def close(self, reset: bool = False) -> None:
+        """Now. Whoever produces an answer for it finds the outbox broken."""
+        if self.phase is CLOSED:
+            return
+        self.watch(0)
+        self.phase = CLOSED
+        self._worker.forget(self)
+        self.outbox.close()
+        self._close_body()
+        if reset:
+            try:
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            except OSError:
+                pass
+        self._sock.close()
+
+    def _close_body(self) -> None:
+        if self._body is not None:
+            self._body.close()
+            self._body = None

@@ -1,0 +1,323 @@
+"""What a connection still has to send: handed to the socket at once, or kept until the socket takes it.
+
+An answer goes straight to the socket while nothing waits. What the socket does not take waits here, and
+the leader sends it on when the client reads. Two threads meet here, the connection's owner who adds
+and the leader who flushes, so all that waits is touched under the lock; nothing that is sent directly is.
+
+    outbox.put(octets)                 the owner: now, or as soon as may be
+    outbox.put(octets, more=True)      the owner: with the next ones, they follow at once (pipelining)
+    outbox.flush()                     the leader: the socket is writable
+"""
+
+import os
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from pronghorn.errors import ClientDisconnected
+from pronghorn.net.transport import Part, Transport
+
+HIGH_WATER = 1 << 20
+"""Octets that wait in memory before their producer has to (DESIGN: 1 MiB)."""
+
+BATCH_MOST = 65536
+"""Octets of pipelined answers that may wait for each other."""
+
+JOIN_MOST = 16384
+"""Up to this many octets, copying them behind the head is cheaper than a second piece."""
+
+_SPILL_MOST = 1 << 30
+"""Octets of one answer on disk before its producer has to wait after all."""
+
+
+class _FilePart:
+    """A part of a file that waits. The descriptor is ours."""
+
+    __slots__ = ("count", "fd", "offset")
+
+    def __init__(self, fd: int, offset: int, count: int) -> None:
+        self.fd = fd
+        self.offset = offset
+        self.count = count
+
+
+class Outbox:
+    """The sending side of one connection."""
+
+    __slots__ = (
+        "_ask",
+        "_batch",
+        "_crowded",
+        "_memory",
+        "_parts",
+        "_room",
+        "_spill",
+        "_transport",
+        "broken",
+        "waiting",
+    )
+
+    def __init__(self, transport: Transport, ask: Callable[[], None], crowded: Callable[[], bool]) -> None:
+        """ask: tells the leader to flush when the socket is writable. crowded: are all threads taken?"""
+        self._transport = transport
+        self._ask = ask
+        self._crowded = crowded
+        self._room: threading.Condition | None = None  # made when something first waits
+        self._batch: deque[bytes] | None = None  # pipelined answers that leave together
+        self._parts: deque[Part | _FilePart] = deque()
+        self._memory = 0
+        self._spill: _FilePart | None = None  # the last part, while it grows on disk
+        self.waiting = False
+        """Something waits for the socket; set and cleared under the lock."""
+        self.broken = False
+        """The client is gone, or has been given up."""
+
+    # The owner
+
+    def put(self, octets: bytes, more: bool = False) -> None:
+        """Send. Raises ClientDisconnected."""
+        if self._batch is not None or more:
+            self._put_batch(octets, more)
+        elif self.waiting:
+            self._append(octets)
+        else:
+            try:
+                sent = self._transport.send(octets)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                raise self._lost() from None
+            if sent != len(octets):
+                self._append(memoryview(octets)[sent:])
+
+    def put_large(self, octets: bytes, block: bytes) -> None:
+        """Send a head and a large block without copying it. Raises ClientDisconnected."""
+        self.release()
+        if self.waiting:
+            self._append(octets)
+            self._append(block)
+            return
+        try:
+            sent = self._transport.send_parts((octets, block))
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            raise self._lost() from None
+        if sent < len(octets):
+            self._append(octets[sent:])
+            sent = len(octets)
+        sent -= len(octets)
+        if sent < len(block):
+            self._append(memoryview(block)[sent:])
+
+    def put_file(self, file: int, offset: int, count: int) -> None:
+        """Send a part of a file, whose descriptor stays the caller's. Raises ClientDisconnected."""
+        self.release()
+        while count and not self.waiting:
+            try:
+                sent = self._transport.send_file(file, offset, count)
+            except BlockingIOError:
+                break
+            except OSError:
+                raise self._lost() from None
+            if not sent:
+                raise self._lost()  # the file has shrunk: the length that was announced cannot be kept
+            offset += sent
+            count -= sent
+        if count:
+            self._wait_in_line(_FilePart(os.dup(file), offset, count))
+
+    def wait_for_room(self) -> None:
+        """Wait while more than the high-water mark waits; when threads are short, move it to disk instead."""
+        room = self._room
+        if room is None or self._memory <= HIGH_WATER:
+            return
+        with room:
+            while self._memory > HIGH_WATER and not self.broken:
+                spilled = self._spill.count if self._spill is not None else 0
+                if self._crowded() and spilled < _SPILL_MOST and self._to_disk():
+                    break
+                room.wait(0.05)  # looks again whether threads are short
+        if self.broken:
+            raise self._lost()
+
+    def release(self) -> None:
+        """Send the pipelined answers that waited for each other. The owner, or who took the lead from it."""
+        if self._batch is None:
+            return
+        assert self._room is not None
+        with self._room:
+            self._send_batch()
+
+    def end_batch(self) -> None:
+        """Send them, and send directly from now on. Raises ClientDisconnected."""
+        if self._batch is not None:
+            self.release()
+            self._batch = None
+            if self.broken:
+                raise self._lost()
+
+    def _put_batch(self, octets: bytes, more: bool) -> None:
+        batch = self._batch
+        if batch is None:
+            self._lock()
+            batch = self._batch = deque()
+        batch.append(octets)
+        if not more or sum(map(len, batch)) > BATCH_MOST:
+            self.release()
+            if self.broken:
+                raise self._lost()
+
+    def _send_batch(self) -> None:
+        """Under the lock. Whoever holds it sends; so answers keep their order."""
+        batch = self._batch
+        octets = []
+        while batch:
+            octets.append(batch.popleft())
+        data = b"".join(octets)
+        if not data or self.broken:
+            return
+        sent = 0
+        if not self.waiting:
+            try:
+                sent = self._transport.send(data)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                self.broken = True
+                return
+        if sent != len(data):
+            self._wait_in_line(memoryview(data)[sent:])
+
+    def _lock(self) -> threading.Condition:
+        if self._room is None:
+            self._room = threading.Condition()  # an RLock: _send_batch waits in line under it
+        return self._room
+
+    def _append(self, part: Part) -> None:
+        if len(part):
+            self._wait_in_line(part)
+
+    def _wait_in_line(self, part: Part | _FilePart) -> None:
+        with self._lock():
+            if self._spill is not None and not isinstance(part, _FilePart) and self._grow(part):
+                return
+            self._spill = None
+            self._parts.append(part)
+            if not isinstance(part, _FilePart):
+                self._memory += len(part)
+            first = not self.waiting
+            self.waiting = True
+        if first:
+            self._ask()
+
+    def _lost(self) -> ClientDisconnected:
+        self.broken = True
+        return ClientDisconnected("the client is gone")
+
+    # Disk, when memory or threads are short. Under the lock.
+
+    def _to_disk(self) -> bool:
+        """Move all octets that wait in memory to a temporary file; False if the disk refuses."""
+        try:
+            with tempfile.TemporaryFile(prefix="pronghorn-answer-") as file:
+                moved: deque[Part | _FilePart] = deque()
+                last: _FilePart | None = None  # the part of our file that ends where the next octets go
+                offset = 0
+                for part in self._parts:
+                    if isinstance(part, _FilePart):
+                        moved.append(part)
+                        last = None
+                        continue
+                    file.write(part)
+                    if last is None:
+                        last = _FilePart(os.dup(file.fileno()), offset, 0)
+                        moved.append(last)
+                    last.count += len(part)
+                    offset += len(part)
+                file.flush()
+        except OSError:
+            return False
+        self._parts = moved
+        self._memory = 0
+        self._spill = last
+        return True
+
+    def _grow(self, part: Part) -> bool:
+        """Add to the part that grows on disk."""
+        spill = self._spill
+        assert spill is not None
+        try:
+            if os.pwrite(spill.fd, part, spill.offset + spill.count) != len(part):
+                return False
+        except OSError:
+            return False
+        spill.count += len(part)
+        return True
+
+    # The leader
+
+    def flush(self) -> bool:
+        """Send on what waits; whether the client took anything."""
+        assert self._room is not None
+        taken = False
+        with self._room:
+            while self._parts and not self.broken:
+                try:
+                    sent = self._send_first()
+                except BlockingIOError:
+                    break
+                except OSError:
+                    self.broken = True
+                    break
+                taken = taken or sent > 0
+            self.waiting = bool(self._parts) and not self.broken
+            self._room.notify_all()
+        return taken
+
+    def _send_first(self) -> int:
+        part = self._parts[0]
+        if isinstance(part, _FilePart):
+            sent = self._transport.send_file(part.fd, part.offset, part.count)
+            if not sent:
+                raise OSError("the file has shrunk")
+            part.offset += sent
+            part.count -= sent
+            if not part.count:
+                os.close(part.fd)
+                self._parts.popleft()
+                self._spill = None if self._spill is part else self._spill
+            return sent
+        sent = self._transport.send(part)
+        self._memory -= sent
+        if sent == len(part):
+            self._parts.popleft()
+        else:
+            self._parts[0] = memoryview(part)[sent:]
+        return sent
+
+    def held(self) -> int:
+        """Octets that wait in memory."""
+        return self._memory
+
+    def spill(self) -> None:
+        """Move what waits to disk: the worker holds too much for clients that do not read."""
+        if self._room is not None:
+            with self._room:
+                if self._memory and not self.broken:
+                    self._to_disk()
+
+    def close(self) -> None:
+        """Nothing will be sent any more. Wakes a producer that waits for room."""
+        self.broken = True
+        if self._room is None:
+            return
+        with self._room:
+            for part in self._parts:
+                if isinstance(part, _FilePart):
+                    os.close(part.fd)
+            self._parts.clear()
+            self._memory = 0
+            self.waiting = False
+            self._room.notify_all()

@@ -1,0 +1,305 @@
+"""Who runs what: one thread leads, the others rest until they are needed.
+
+The leader alone waits in the poller and runs quick application calls itself, so a quick request costs
+no switch between threads. Before each call it puts the lead up for grabs (`slot`). One resting thread,
+the lookout, looks every millisecond whether the same call is still running; if so it takes the lead,
+and the old leader finds the slot empty when its call returns: it finishes its request and rests.
+
+    leader:   calls += 1;  slot.append(connection);  call;  slot.pop()     IndexError: the lead is gone
+    lookout:  the same call as a millisecond ago?    slot.pop()            IndexError: it has returned
+
+`list.pop` is atomic, so exactly one of the two gets the lead. Where calls are usually slow, the leader
+hands the lead to a resting thread before the call instead.
+
+There is one thread more than calls may run at once, so somebody can always lead. With `--threads 1` the
+calls all run on the first thread; the second leads only while the first is in a slow call.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from typing import Generic, TypeVar
+
+Task = TypeVar("Task")
+
+TICK = 0.001
+"""Seconds that a call may last before somebody else takes the lead (DESIGN: about 1 ms)."""
+
+DROWSY = 20
+"""Ticks without a call after which the lookout rests: waking it costs a system call, ticking does too."""
+
+SLOW = 0.0003
+QUICK = 0.0002
+"""Seconds: the lead is handed on before each call above the one, until the average is below the other."""
+
+_WEIGHT = 0.125
+"""Of one sample in the moving average of call lengths."""
+
+_SAMPLE_MOST = 2 * TICK
+"""A single slow call among quick ones must not slow them all down."""
+
+
+class Order(Enum):
+    """What a resting thread is woken for."""
+
+    LEAD = "lead"
+    WATCH = "watch"
+    CALL = "run a waiting request"
+    STOP = "end"
+
+
+class Member:
+    """One thread of the crew."""
+
+    __slots__ = ("may_call", "order", "thread", "wake")
+
+    def __init__(self, may_call: bool) -> None:
+        self.may_call = may_call
+        self.order = Order.STOP
+        self.thread: threading.Thread | None = None
+        self.wake = threading.Lock()
+        self.wake.acquire()
+
+    def give(self, order: Order) -> None:
+        """Wake it. Only for a thread that rests or watches, and only once for each rest."""
+        self.order = order
+        self.wake.release()
+
+
+class Crew(Generic[Task]):
+    """The threads of one worker. `slot`, `calls` and `watched` are the hot path's; the rest is under the lock."""
+
+    def __init__(
+        self,
+        threads: int,
+        lead: Callable[[Member], None],
+        run: Callable[[Task], None],
+        nudge: Callable[[], None],
+    ) -> None:
+        """lead: the leader's loop, until the lead is lost or the work is over. run: a call of a waiting task.
+        nudge: make the leader look around."""
+        self.slot: list[Task] = []
+        self.calls = 0
+        self.watched = False
+        self.slow = False
+        self._average = 0.0
+        self._lock = threading.Lock()
+        self._idle: list[Member] = []  # last in, first out: the warmest cache
+        self._lookout: Member | None = None
+        self._waiting: deque[Task] = deque()
+        self._leader: Member | None = None
+        self._taken: Task | None = None
+        self._wanted: Member | None = None  # rests, and is to have the lead again
+        self._over = threading.Event()
+        self._lead = lead
+        self._run = run
+        self._nudge = nudge
+        self._alone = threads == 1
+        self._members = [Member(may_call=at == 0 or not self._alone) for at in range(threads + 1)]
+
+    # Any thread
+
+    def work(self) -> None:
+        """Until `stop`. One call at a time runs on the calling thread; otherwise the calling thread only
+        waits, so that signals reach it and nothing that is stuck can hold it."""
+        first, *others = self._members
+        self._idle = list(others)
+        for at, member in enumerate(self._members):
+            if member is first and self._alone:
+                continue
+            thread = threading.Thread(
+                target=self._member, args=(member,), name=f"pronghorn-{at}", daemon=True
+            )
+            member.thread = thread
+            thread.start()
+        first.give(Order.LEAD)
+        if self._alone:
+            self._member(first)
+        self._over.wait()
+
+    def stop(self) -> None:
+        """The work is over: every resting thread ends, the others when their calls end."""
+        with self._lock:
+            self._over.set()
+            resting = self._idle
+            self._idle = []
+            for member in (self._lookout, self._wanted):
+                if member is not None:
+                    resting.append(member)
+            self._lookout = self._wanted = None
+            self.watched = False
+        for member in resting:
+            member.give(Order.STOP)
+
+    def join(self, timeout: float) -> None:
+        """Wait for the threads to end, each for at most `timeout` seconds."""
+        for member in self._members:
+            if member.thread is not None and member.thread is not threading.current_thread():
+                member.thread.join(timeout)
+
+    @property
+    def crowded(self) -> bool:
+        """Every thread that may call is in a call."""
+        return not self._idle and not self.watched
+
+    @property
+    def queued(self) -> int:
+        """Requests that wait for a thread."""
+        return len(self._waiting)
+
+    # Leader only
+
+    def post_lookout(self, task: Task) -> bool:
+        """Somebody must watch before a call is run inline. False: nobody is free, the task waits instead."""
+        with self._lock:
+            leader = self._leader
+            if leader is not None and not leader.may_call:
+                self._waiting.append(task)
+                return False
+            if not self._idle:
+                self._waiting.append(task)
+                return False
+            self._lookout = lookout = self._idle.pop()
+            self.watched = True
+        lookout.give(Order.WATCH)
+        return True
+
+    def hand_on(self) -> None:
+        """Give the lead to a resting thread. The slot must be empty; somebody rests or watches."""
+        with self._lock:
+            if self._idle:
+                member = self._idle.pop()
+            else:
+                assert self._lookout is not None
+                member = self._lookout
+                self._lookout = None
+                self.watched = False
+            self._leader = member
+        member.give(Order.LEAD)
+
+    def next_waiting(self) -> Task | None:
+        """A request that waited, if the leader may run it."""
+        with self._lock:
+            leader = self._leader
+            if self._waiting and leader is not None and leader.may_call and (self._idle or self._lookout):
+                return self._waiting.popleft()
+        return None
+
+    def gave_lead_back(self) -> bool:
+        """Whether the lead has just gone back to the thread that runs the calls."""
+        if self._wanted is None:
+            return False
+        with self._lock:
+            member = self._wanted
+            if member is None:
+                return False
+            self._wanted = None
+            self._leader = member
+        member.give(Order.LEAD)
+        return True
+
+    def taken_over(self) -> Task | None:
+        """The task whose call was running when its leader lost the lead to the new one."""
+        task = self._taken
+        self._taken = None
+        if task is not None:
+            self.sample(_SAMPLE_MOST)
+        return task
+
+    def sample(self, seconds: float) -> None:
+        """How long a call took, or on average the calls of one round."""
+        self._average += _WEIGHT * (min(seconds, _SAMPLE_MOST) - self._average)
+        self.slow = self._average > (QUICK if self.slow else SLOW)
+
+    # Members
+
+    def _member(self, me: Member) -> None:
+        """A thread's life: rest, obey, rest."""
+        while True:
+            me.wake.acquire()
+            if me.order is Order.WATCH:
+                self._watch(me)  # which may end with another order
+            if me.order is Order.STOP:
+                return
+            if me.order is Order.LEAD:
+                with self._lock:
+                    self._leader = me
+                self._lead(me)
+            if not self._rest(me):
+                return
+
+    def _rest(self, me: Member) -> bool:
+        """Run what waits, then be ready for an order. False: the work is over."""
+        while True:
+            with self._lock:
+                if self._over.is_set():
+                    return False
+                if not self._waiting or not me.may_call:
+                    break
+                task = self._waiting.popleft()
+            self._run(task)
+        return self._lie_down(me)
+
+    def _lie_down(self, me: Member) -> bool:
+        with self._lock:
+            if self._over.is_set():
+                return False
+            if self._waiting and me.may_call:
+                me.give(Order.CALL)  # it came between the locks
+                return True
+            back = me.may_call and self._leader is not None and not self._leader.may_call
+            if back:
+                self._wanted = me
+            else:
+                self._idle.append(me)
+            if not back and not self._waiting:
+                return True
+        self._nudge()  # the leader gives the lead back, or may run what waits now that somebody rests
+        return True
+
+    def _watch(self, me: Member) -> None:
+        """The lookout, until it is given another order, takes the lead, or nothing happens for a while."""
+        seen = self.calls
+        drowsy = 0
+        while not me.wake.acquire(timeout=TICK):
+            if self.calls != seen:
+                seen = self.calls
+                drowsy = 0
+                continue
+            if self.slot:
+                if self._take_lead(me):
+                    return
+            elif (drowsy := drowsy + 1) > DROWSY and self._doze_off(me, seen):
+                me.wake.acquire()
+                if me.order is not Order.WATCH:
+                    return
+                seen, drowsy = self.calls, 0
+
+    def _take_lead(self, me: Member) -> bool:
+        with self._lock:
+            if self._lookout is not me:
+                return False  # an order is on its way
+            try:
+                self._taken = self.slot.pop()
+            except IndexError:
+                return False  # the call has just returned
+            self._lookout = None
+            self.watched = False
+            self._leader = me
+        me.order = Order.LEAD
+        return True
+
+    def _doze_off(self, me: Member, seen: int) -> bool:
+        """Rest until the next call. The leader counts its call before it looks at `watched`, and we the
+        other way round: one of us sees the other."""
+        with self._lock:
+            if self._lookout is not me:
+                return False
+            self.watched = False
+            if self.calls != seen:
+                self.watched = True
+                return False
+            self._lookout = None
+            self._idle.append(me)
+        return True

@@ -1,0 +1,395 @@
+"""The worker process: its listeners, poller, timers and threads, and the leader's loop.
+
+    worker = Worker(app, bind(Address.parse("127.0.0.1:8000"), 2048), ServeOptions(), Limits())
+    worker.run()        # until worker.stop() is called, from a signal handler or another thread
+
+Between `run` and the end one thread leads (see `threads`); all that says "Leader only" needs no lock.
+"""
+
+import contextlib
+import logging
+import os
+import socket
+import ssl
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+from pronghorn.serve.observer import record_of, refusal_record
+
+from pronghorn.http.limits import Limits
+from pronghorn.http.response import ResponseHead
+from pronghorn.net.listen import Listener
+from pronghorn.observe.access import AccessLog
+from pronghorn.serve.acceptor import PAUSE, Acceptor
+from pronghorn.serve.clock import Clock
+from pronghorn.serve.connection import CALL, HEAD, QUEUED, RETURNED, Connection
+from pronghorn.serve.h1_exchange import H1Exchange, Observer, Persistence
+from pronghorn.serve.options import ServeOptions
+from pronghorn.serve.poller import READ, make_poller
+from pronghorn.serve.threads import Crew, Member
+from pronghorn.serve.timers import NEVER, Timers
+from pronghorn.wsgi.call import Application, WSGIApplication
+from pronghorn.wsgi.environ import server_environ
+from pronghorn.wsgi.error_stream import ErrorStream
+
+_CLOSE_LISTENERS = 0.01
+"""Seconds between the last SYN let in and the close of a listener: handshakes that were under way end."""
+
+_IDLE_MOMENT = 1.0
+_IDLE_LONG = 0.1
+"""Seconds that a drain waits for a request which may be on its way: on a connection used a moment ago, and
+on one that has been idle for long."""
+
+_HELD_MOST = 64 << 20
+"""Octets that wait in memory for slow clients before they go to disk."""
+
+
+class Worker:
+    """Serves one application from one process."""
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        listeners: Sequence[Listener],
+        options: ServeOptions,
+        limits: Limits,
+        *,
+        access: AccessLog | None = None,
+        errors: logging.Logger | None = None,
+        multiprocess: bool = False,
+    ) -> None:
+        self.options = options
+        self.limits = limits
+        self.log = errors if errors is not None else logging.getLogger("pronghorn.error")
+        self.application = Application(app, self.log)
+        self.clock = Clock()
+        self.persistence = Persistence(options.keep_alive > 0)
+        self.timers = Timers()
+        self.poller = make_poller()
+        self.crew: Crew[Connection] = Crew(options.threads, self._lead, self._run_detached, self._wake)
+        self.crowded: Callable[[], bool] = lambda: self.crew.crowded
+        self.idle_time = options.keep_alive
+        """Seconds; shorter while draining."""
+        self.clean = True
+        """Nothing was cut off at the end."""
+        self.after_request: Callable[[], None] | None = None
+        """Called after each exchange, in the thread that ended it. Set it before `run`."""
+        self.abandon: Callable[[], None] | None = None
+        """Called when a call on the main thread is stuck beyond the graceful timeout: does not return."""
+        self.observer: Observer | None = None
+        self._access = access
+        self._multiprocess = multiprocess
+        self._listeners = list(listeners)
+        self._acceptors: list[Acceptor] = []
+        self._bases: dict[Listener, dict[str, object]] = {}
+        self._targets: dict[int, Connection | Acceptor | _Bell] = {}
+        self._connections: set[Connection] = set()
+        self._flushing: set[Connection] = set()
+        self._posts: deque[Connection] = deque()
+        self._batch: Iterator[tuple[int, int]] = iter(())
+        self._bell = _Bell()
+        self._polling = False
+        self._round_calls = 0
+        self._stop_asked = 0  # 1: gracefully; 2: at once
+        self._draining = False
+        self._over = False
+        self._close_listeners_at = NEVER
+        self._resume_accept_at = NEVER
+        self._drain_until = NEVER
+        self._reopen = False
+
+    # Any thread
+
+    @property
+    def signals_fd(self) -> int:
+        """Where signal.set_wakeup_fd may write: a byte there makes the leader look around."""
+        return self._bell.fd_to_ring
+
+    def run(self) -> None:
+        """Serve until stopped. With one thread the calling thread runs the calls; signals need it to be main."""
+        if self._access is not None or self.after_request is not None:
+            self.observer = self._observe
+        if self.options.threads > 1:
+            sys.setswitchinterval(self.options.switch_interval)
+        self._targets[self._bell.fd] = self._bell
+        self.poller.change(self._bell.fd, 0, READ)
+        for listener in self._listeners:
+            acceptor = Acceptor(listener, self.poller, self._new_connection, self.log)
+            self._bases[listener] = server_environ(
+                software="pronghorn",
+                errors=ErrorStream(self.log),
+                multithread=self.options.threads > 1,
+                multiprocess=self._multiprocess,
+                scheme="https" if isinstance(listener.socket, ssl.SSLSocket) else "http",
+                name=listener.server_name,
+                port=listener.server_port,
+            )
+            self._acceptors.append(acceptor)
+            self._targets[acceptor.fd] = acceptor
+            acceptor.watch(True)
+        self.crew.work()
+        self.crew.join(0.5)
+        self.poller.close()
+        self._bell.close()
+
+    def stop(self, graceful: bool = True) -> None:
+        """Drain and end; a second call, or graceful=False, ends at once. Any thread; a signal handler may."""
+        self._stop_asked = 2 if self._stop_asked or not graceful else 1
+        self._wake()
+
+    def reopen_logs(self) -> None:
+        """After a log rotation. Any thread; a signal handler may."""
+        self._reopen = True
+        self._wake()
+
+    def post(self, connection: Connection) -> None:
+        """Have the leader `resume` it."""
+        self._posts.append(connection)
+        if self._polling:
+            self._wake()
+
+    def _wake(self) -> None:
+        self._bell.ring()
+
+    # The leader's loop
+
+    def _lead(self, me: Member) -> None:
+        """Until the lead is lost or the work is over."""
+        taken = self.crew.taken_over()
+        if taken is not None:
+            taken.outbox.release()  # answers that waited for the one which is slow
+        while not self._over:
+            targets = self._targets
+            for fd, mask in self._batch:
+                target = targets.get(fd)
+                if target is not None and not target.ready(mask):
+                    return
+            if not self._attend() or self.crew.gave_lead_back():
+                return
+            self._end_round()
+            if not self._over:
+                self._poll()
+        self.crew.stop()
+
+    def _poll(self) -> None:
+        clock = self.clock
+        now = time.monotonic()
+        calls = self.crew.calls - self._round_calls
+        if calls:
+            self.crew.sample((now - clock.now) / calls)
+        timeout = self.timers.wait(now)
+        for at in (self._close_listeners_at, self._resume_accept_at, self._drain_until):
+            if at != NEVER:
+                timeout = min(max(0.0, at - now), timeout if timeout >= 0 else NEVER)
+        # Whoever posts looks at _polling after its append, we at _posts after setting it.
+        self._polling = True
+        if self._posts:
+            timeout = 0
+        self._batch = iter(self.poller.poll(timeout))
+        self._polling = False
+        clock.tick()
+        self._round_calls = self.crew.calls
+
+    def _attend(self) -> bool:
+        """Connections that came back, and requests that waited for a thread. False: the lead was lost."""
+        posts = self._posts
+        for _ in range(len(posts)):
+            if not posts.popleft().resume():
+                return False
+        while self.crew.queued:
+            connection = self.crew.next_waiting()
+            if connection is None:
+                break
+            if not self.run_call(connection):
+                return False
+            if connection.phase is RETURNED and not connection.resume():
+                return False
+        return True
+
+    def _end_round(self) -> None:
+        """What is done once for all that was ready."""
+        now = self.clock.now
+        if self._access is not None:
+            self._access.flush()
+        if self._reopen:
+            self._reopen = False
+            self._reopen_logs()
+        self.timers.run(now)
+        if self._stop_asked:
+            self._go_down(now)
+        if any(acceptor.short_of_descriptors for acceptor in self._acceptors):
+            self._pause_accept(now)
+        elif now >= self._resume_accept_at:
+            self._resume_accept_at = NEVER
+            self._accept(True)
+
+    # Calls
+
+    def run_call(self, connection: Connection) -> bool:
+        """Run the application for a complete request, here or elsewhere. Leader only. False: the lead was lost."""
+        crew = self.crew
+        crew.calls += 1
+        if not crew.watched and not crew.post_lookout(connection):
+            return True
+        if crew.slow:
+            crew.hand_on()
+            self._run_detached(connection)
+            return False
+        slot = crew.slot
+        slot.append(connection)
+        connection.call()
+        try:
+            slot.pop()
+        except IndexError:
+            self.post(connection)
+            return False
+        return True
+
+    def _run_detached(self, connection: Connection) -> None:
+        """Run a call without the lead."""
+        began = time.monotonic()
+        connection.call()
+        self.crew.sample(time.monotonic() - began)
+        self.post(connection)
+
+    # Connections. Leader only
+
+    def _new_connection(self, sock: socket.socket, listener: Listener, peer: tuple[str, int] | None) -> None:
+        connection = Connection(self, sock, self._bases[listener], peer)
+        self._targets[connection.fd] = connection
+        self._connections.add(connection)
+        connection.watch(READ)
+        connection.deadline = self.clock.now + self.options.head_timeout
+        self.timers.watch(connection)
+
+    def forget(self, connection: Connection) -> None:
+        """It is closed."""
+        self._targets.pop(connection.fd, None)
+        self._connections.discard(connection)
+        self._flushing.discard(connection)
+        self.timers.forget(connection)
+
+    def flushing(self, connection: Connection) -> None:
+        """Its answer waits for a slow client."""
+        self._flushing.add(connection)
+        if sum(other.outbox.held() for other in self._flushing) > _HELD_MOST:
+            connection.outbox.spill()
+
+    def flushed(self, connection: Connection) -> None:
+        """Its answer is with the client."""
+        self._flushing.discard(connection)
+
+    def _accept(self, wanted: bool) -> None:
+        for acceptor in self._acceptors:
+            acceptor.watch(wanted)
+
+    def _pause_accept(self, now: float) -> None:
+        for acceptor in self._acceptors:
+            acceptor.short_of_descriptors = False
+        if self._resume_accept_at == NEVER:
+            self.log.error("no descriptors left: new connections wait; raise the limit (ulimit -n)")
+        self._accept(False)
+        self._resume_accept_at = now + PAUSE
+
+    # The end. Leader only
+
+    def _go_down(self, now: float) -> None:
+        if not self._draining:
+            self._begin_drain(now)
+        if now >= self._close_listeners_at:
+            self._close_listeners_at = NEVER
+            for acceptor in self._acceptors:
+                acceptor.close()
+            self._acceptors = []
+        if self._stop_asked > 1 or now >= self._drain_until:
+            self._cut()
+        elif not self._connections and self._close_listeners_at == NEVER:
+            self._over = True
+
+    def _begin_drain(self, now: float) -> None:
+        """Take what is in the accept queue, close the listeners, let what is idle go soon."""
+        self._draining = True
+        self.persistence.persist = False
+        self._drain_until = now + self.options.graceful_timeout
+        self._resume_accept_at = NEVER
+        for acceptor in self._acceptors:
+            acceptor.refuse_new()
+            acceptor.watch(True)
+            acceptor.ready(READ)
+        self._close_listeners_at = now + _CLOSE_LISTENERS
+        self.idle_time = min(self.idle_time, _IDLE_MOMENT)
+        for connection in self._connections:
+            if connection.phase is HEAD and not connection.h1.pending:
+                idle = now - (connection.deadline - self.options.keep_alive) if connection.used else 0.0
+                connection.deadline = now + (_IDLE_LONG if idle > 5.0 else _IDLE_MOMENT)
+                self.timers.watch(connection)
+
+    def _cut(self) -> None:
+        """The graceful timeout has passed, or nobody wants to wait."""
+        busy = [one for one in self._connections if one.phase is not HEAD or one.h1.pending]
+        if busy:
+            self.clean = False
+            self.log.warning("%d requests were cut off at the end", len(busy))
+        for acceptor in self._acceptors:
+            acceptor.close()
+        stuck = False
+        for connection in list(self._connections):
+            if connection.phase in (CALL, QUEUED, RETURNED):
+                stuck = True
+                connection.outbox.close()
+            else:
+                connection.close(reset=connection in busy)
+        self._over = True
+        if stuck and self.options.threads == 1 and self.abandon is not None:
+            self.abandon()
+
+    # Observation
+
+    def _observe(self, exchange: H1Exchange, head: ResponseHead | None, sent: int) -> None:
+        """The thread that ended the exchange."""
+        if self._access is not None:
+            self._access.write(record_of(exchange, head, sent))
+        if self.after_request is not None:
+            self.after_request()
+
+    def observe_refusal(self, exchange: H1Exchange, head: ResponseHead, sent: int) -> None:
+        """A request was refused before the application saw it. Leader only."""
+        if self._access is not None:
+            self._access.write(refusal_record(exchange, head, sent))
+        if self.after_request is not None:
+            self.after_request()
+
+    def _reopen_logs(self) -> None:
+        if self._access is not None:
+            self._access.reopen()
+        for handler in self.log.handlers:
+            reopen = getattr(handler, "reopen", None)
+            if reopen is not None:
+                reopen()
+
+
+class _Bell:
+    """Wakes the leader out of the poller."""
+
+    def __init__(self) -> None:
+        self._listen, self._ring = socket.socketpair()
+        self._listen.setblocking(False)
+        self._ring.setblocking(False)
+        self.fd = self._listen.fileno()
+        self.fd_to_ring = self._ring.fileno()
+
+    def ring(self) -> None:
+        """Any thread; a signal handler may."""
+        with contextlib.suppress(OSError):  # full: it rings already. Closed: nobody sleeps.
+            os.write(self.fd_to_ring, b"\0")
+
+    def ready(self, mask: int) -> bool:
+        with contextlib.suppress(BlockingIOError):
+            self._listen.recv(4096)
+        return True
+
+    def close(self) -> None:
+        self._listen.close()
+        self._ring.close()

@@ -1,0 +1,41 @@
+"""`wsgi.file_wrapper`: an application returns one to have a file sent without reading it.
+
+return environ["wsgi.file_wrapper"](open(path, "rb"))
+"""
+
+import io
+import os
+import stat
+from collections.abc import Iterator
+from typing import Any
+
+_REAL = (io.FileIO, io.BufferedReader, io.BufferedRandom)
+"""Only what open() itself returns: a GzipFile has a descriptor too, but its content is another."""
+
+
+class FileWrapper:
+    """An iterable over a file-like object's blocks, from where it stands. Sends nothing by itself."""
+
+    def __init__(self, filelike: Any, blksize: int = 65536) -> None:
+        self.filelike = filelike
+        self.blksize = blksize
+        if hasattr(filelike, "close"):
+            self.close = filelike.close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self.filelike.read(self.blksize), b"")
+
+    def region(self) -> tuple[int, int, int] | None:
+        """(descriptor, offset, octets) of what would be read, if it is a plain part of a regular file."""
+        file = self.filelike
+        if type(file) not in _REAL:
+            return None
+        try:
+            status = os.fstat(file.fileno())
+            offset = file.tell()
+        except (OSError, ValueError):
+            return None
+        # Files in /proc say they have no octets, and have some.
+        if not stat.S_ISREG(status.st_mode) or offset >= status.st_size:
+            return None
+        return file.fileno(), offset, status.st_size - offset

@@ -1,0 +1,288 @@
+"""The response of one application call: `start_response`, `write()`, and the rules for both.
+
+    response = Response(exchange, heads, report)
+    for block in application(environ, response.start_response): ...
+
+Nothing is sent before there is content (PEP 3333, "The start_response() Callable"), and what is sent
+never breaks the framing that was announced.
+"""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from pronghorn.errors import ApplicationError
+from pronghorn.http.exchange import Exchange
+from pronghorn.http.fields import DIGITS, HOP_BY_HOP, TOKEN, VALUE
+from pronghorn.http.response import ResponseHead
+
+Headers = list[tuple[str, str]]
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+
+_HEADS_MOST = 64
+"""Statuses whose last head is remembered; an application uses a handful."""
+
+
+class Heads:
+    """The last head of each status, so that an equal header list is not checked and written down again.
+
+    Any thread: entries are replaced whole and never changed. Lists with Set-Cookie are not kept: they
+    are personal and rarely repeat.
+    """
+
+    __slots__ = ("last", "warned")
+
+    def __init__(self) -> None:
+        self.last: dict[str, tuple[Headers, ResponseHead]] = {}
+        self.warned: set[str] = set()
+
+    def make(self, status: Any, headers: Any, warn: Callable[[str], None]) -> ResponseHead:
+        """Check what an application gave and remember it. Raises ApplicationError."""
+        status = _checked_status(status)
+        fields = _checked_headers(headers)
+        length = _content_length(fields)
+        close = False
+        for name, value in fields:
+            lower = name.lower()
+            if lower in HOP_BY_HOP:
+                close = close or (lower == "connection" and "close" in value.lower())
+                if lower not in self.warned and len(self.warned) < len(HOP_BY_HOP):
+                    self.warned.add(lower)
+                    warn(f"the application sets {name!r}, which is the server's to set: it is left out")
+        head = ResponseHead(status, fields, length, close)
+        known = status in self.last or len(self.last) < _HEADS_MOST
+        if known and not any(name.lower() == "set-cookie" for name, _ in fields):
+            self.last[status] = (fields, head)
+        return head
+
+
+class Response:
+    """One call's response. The thread that runs the call."""
+
+    __slots__ = ("_called", "_exchange", "_follows", "_heads", "_left", "_warn", "begun", "done", "head")
+
+    def __init__(self, exchange: Exchange, heads: Heads, warn: Callable[[str], None]) -> None:
+        self._exchange = exchange
+        self._heads = heads
+        self._warn = warn
+        self._called = False
+        self._follows = True  # whether this response may have content at all
+        self._left: int | None = None  # content still owed under the application's Content-Length
+        self.head: ResponseHead | None = None
+        self.begun = False
+        """The head has been sent."""
+        self.done = False
+        """Nothing more can be sent."""
+
+    def start_response(
+        self, status: str, headers: Headers, exc_info: ExcInfo | None = None
+    ) -> Callable[[bytes], None]:
+        """PEP 3333, "The start_response() Callable". Stores the head; sends nothing."""
+        if exc_info is not None:
+            try:
+                if self.begun:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # no cycle through the traceback
+        elif self._called:
+            raise ApplicationError(
+                "start_response() was called again without exc_info (PEP 3333, start_response).",
+                "Call it once, or pass sys.exc_info() when replacing the response by an error page.",
+            )
+        self._called = True
+        if type(status) is str and (last := self._heads.last.get(status)) is not None and last[0] == headers:
+            self.head = last[1]
+        else:
+            self.head = None
+            self.head = self._heads.make(status, headers, self._warn)
+        return self.write
+
+    def early_hints(self, headers: Headers) -> None:
+        """`wsgi.early_hints`: send 103 with these fields (RFC 8297), checked like a final response's."""
+        if self.begun or self.done:
+            return
+        lines = [f"{name}: {value}\r\n" for name, value in _checked_headers(headers)]
+        text = "HTTP/1.1 103 Early Hints\r\n" + "".join(lines) + "\r\n"
+        self._exchange.inform(text.encode("latin-1"))
+
+    def write(self, block: bytes) -> None:
+        """The imperative way to send (PEP 3333, "The write() Callable")."""
+        if self.done:
+            raise ApplicationError(
+                "write() was called after the response was complete (PEP 3333, write).",
+                "Send everything before the iterable ends.",
+            )
+        block = checked_block(block)
+        if block and not self.send(block):
+            if self._follows:
+                raise ApplicationError(
+                    "write() exceeds the Content-Length of the response (PEP 3333, Content-Length).",
+                    "Mend the Content-Length, or leave it out.",
+                )
+
+    def send(self, block: bytes) -> bool:
+        """Send a non-empty block, the head before the first. False: there must be no more."""
+        if not self.begun:
+            self.begin(None)
+        if not self._follows:
+            return False
+        left = self._left
+        if left is not None:
+            if len(block) > left:
+                if left:
+                    self._exchange.send(block[:left])
+                self._left = 0
+                self._warn("the application sends more than its Content-Length: the rest is cut off")
+                return False
+            self._left = left - len(block)
+        self._exchange.send(block)
+        return True
+
+    def begin(self, length: int | None) -> bool:
+        """Send the head; whether content may follow. `length`: its octets, where the server knows."""
+        head = self.head
+        if head is None:
+            raise _not_started()
+        self.begun = True
+        self._left = head.content_length
+        self._follows = self._exchange.begin(
+            head, length if head.content_length is None else head.content_length
+        )
+        return self._follows
+
+    def whole(self, block: bytes) -> None:
+        """The response's whole content is at hand."""
+        head = self.head
+        if head is None:
+            raise _not_started()
+        if not self.begun and (head.content_length is None or head.content_length == len(block)):
+            self.begun = self.done = True
+            self._exchange.respond(head, block)
+            return
+        if block:
+            self.send(block)
+        self.finish()
+
+    def send_region(self, file: int, offset: int, count: int) -> None:
+        """The whole content is this part of a file."""
+        if self.begin(count):
+            left = self._left
+            count = count if left is None else min(count, left)
+            self._exchange.send_file(file, offset, count)
+            if left is not None:
+                self._left = left - count
+        self.finish()
+
+    def finish(self) -> None:
+        """The iterable has ended."""
+        head = self.head
+        if head is None:
+            raise _not_started()
+        if not self.begun:
+            if not head.content_length:
+                self.begun = self.done = True
+                self._exchange.respond(head, b"")
+                return
+            self.begin(None)
+        self.done = True
+        if self._follows and self._left:
+            # RFC 9112 section 6.3: the next response must never fill the gap.
+            self._warn(f"the application sent {self._left} octets less than its Content-Length")
+            self._exchange.abort()
+        else:
+            self._exchange.end()
+
+
+def checked_block(block: Any) -> bytes:
+    """A block of content as exact bytes."""
+    if type(block) is bytes:
+        return block
+    if isinstance(block, bytes):
+        return bytes(block)
+    hint = "Encode it: text.encode('utf-8')." if isinstance(block, str) else "Yield bytes."
+    raise ApplicationError(
+        f"The response's blocks must be bytes, and this one is {type(block).__name__} (PEP 3333, Unicode Issues).",
+        hint,
+    )
+
+
+def _not_started() -> ApplicationError:
+    return ApplicationError(
+        "start_response() was not called before the first content (PEP 3333, start_response).",
+        "Call start_response(status, headers) before returning or yielding content.",
+    )
+
+
+def _text(value: Any, what: str, legal: bytes) -> str:
+    """A native string of legal characters; a subclass is taken at its plain value."""
+    if not isinstance(value, str):
+        raise ApplicationError(
+            f"{what} must be str, not {type(value).__name__} (PEP 3333, A Note On String Types).",
+            "Pass a native string.",
+        )
+    value = str.__str__(value)
+    try:
+        octets = value.encode("latin-1")
+    except UnicodeEncodeError:
+        raise ApplicationError(
+            f"{what} has characters beyond latin-1 (PEP 3333, Unicode Issues).",
+            "Encode it first: text.encode('utf-8').decode('latin-1'), or a form the field defines.",
+        ) from None
+    if octets.translate(None, legal):
+        raise ApplicationError(
+            f"{what} has characters that may not stand there, such as CR or LF (RFC 9110 section 5.5).",
+            "Never put unchecked input into a status or a header.",
+        )
+    return value
+
+
+def _checked_status(status: Any) -> str:
+    status = _text(status, "the status", VALUE)
+    code = status[:3]
+    # int() and isdigit() take other scripts' digits; these are latin-1 octets.
+    if len(code) < 3 or code.encode("latin-1").translate(None, DIGITS) or status[3:4] not in ("", " "):
+        raise ApplicationError(
+            "the status must be three digits, a space and a reason, such as '200 OK' (PEP 3333, start_response).",
+            "Mend the first argument of start_response().",
+        )
+    if not 200 <= int(code) <= 599:
+        raise ApplicationError(
+            f"{code} is no status of a final response (RFC 9110 section 15).",
+            "Use 200 to 599; for 103, call environ['wsgi.early_hints'].",
+        )
+    return status
+
+
+def _checked_headers(headers: Any) -> Headers:
+    """A copy, so that nothing can be put into the list behind our back."""
+    if not isinstance(headers, list):
+        raise ApplicationError(
+            f"the headers must be a list, not {type(headers).__name__} (PEP 3333, start_response).",
+            "Pass a list of (name, value) tuples.",
+        )
+    fields = []
+    for item in headers:
+        if not isinstance(item, tuple) or len(item) != 2:
+            raise ApplicationError(
+                "each header must be a tuple of a name and a value (PEP 3333, start_response).",
+                "Pass a list of (name, value) tuples.",
+            )
+        name = _text(item[0], "a header's name", TOKEN)
+        if not name:
+            raise ApplicationError("a header has no name (RFC 9110 section 5.1).", "Give it one.")
+        value = _text(item[1], f"the value of {name}", VALUE)
+        fields.append((name, value.strip(" \t")))
+    return fields
+
+
+def _content_length(fields: Headers) -> int | None:
+    values = [value for name, value in fields if name.lower() == "content-length"]
+    if not values:
+        return None
+    value = values[0]
+    if len(values) > 1 or not value or value.encode("latin-1").translate(None, DIGITS) or len(value) > 18:
+        raise ApplicationError(
+            "the Content-Length is repeated or no number (RFC 9110 section 8.6).",
+            "Set it once, to the number of octets, or leave it out.",
+        )
+    return int(value)
