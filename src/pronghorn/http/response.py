@@ -11,7 +11,6 @@ class ResponseHead:
 
     lines: status line and field lines in HTTP/1.1's form, without framing and hop-by-hop fields.
     content_length: what the application said; None if it said nothing.
-    length_line: the same as the head's last line; empty if it said nothing.
     close: the application asked for `Connection: close`.
     ordinary: no Date or Server of its own, no close, may have content: the usual case.
     """
@@ -23,7 +22,7 @@ class ResponseHead:
         "fields",
         "has_date",
         "has_server",
-        "length_line",
+        "last_size",
         "lines",
         "ordinary",
         "status",
@@ -46,7 +45,14 @@ class ResponseHead:
         self.has_server = "server" in names
         self.ordinary = not (close or self.has_date or self.has_server or self.code in NO_CONTENT)
         self.lines = _lines(status, fields)
-        self.length_line = b"" if content_length is None else b"Content-Length: %d\r\n\r\n" % content_length
+        self.last_size = (-1, b"")
+
+    def size_line(self, size: int) -> bytes:
+        """The head's last line for content of `size` octets; an equal size is not written down again."""
+        known = self.last_size
+        if known[0] != size:
+            known = self.last_size = (size, b"Content-Length: %d\r\n\r\n" % size)
+        return known[1]
 
 
 def _lines(status: str, fields: list[tuple[str, str]]) -> bytes:

@@ -15,10 +15,16 @@ Part = bytes | memoryview
 class Transport(Protocol):
     """What a connection needs of its socket."""
 
-    recv: Callable[[int], bytes]
-    send: Callable[[Part], int]
+    @property
+    def recv(self) -> Callable[[int], bytes]:
+        """Receive at most so many octets; none is the end."""
 
-    def send_parts(self, parts: Sequence[Part]) -> int:
+    @property
+    def send(self) -> Callable[[Part], int]:
+        """Send; octets taken."""
+
+    @property
+    def send_parts(self) -> Callable[[Sequence[Part]], int]:
         """Send several blocks at once; octets taken."""
 
     def send_file(self, file: int, offset: int, count: int) -> int:

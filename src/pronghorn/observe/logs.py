@@ -61,7 +61,11 @@ class Handler(logging.Handler):
         return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
     def emit(self, record: logging.LogRecord) -> None:
-        data = (self.format(record) + "\n").encode("utf-8", "backslashreplace")
+        self.write_text(self.format(record) + "\n")
+
+    def write_text(self, text: str) -> None:
+        """Append text as it is; what UTF-8 lacks is escaped."""
+        data = text.encode("utf-8", "backslashreplace")
         try:
             while data:
                 data = data[os.write(self._fd, data) :]
@@ -133,6 +137,16 @@ def setup(options: LogOptions) -> logging.Logger:
     log.setLevel(options.log_level.upper())
     log.propagate = False
     return log
+
+
+def write_text(log: logging.Logger, text: str) -> None:
+    """Append text as it is to the error log, wherever it goes by now: for `wsgi.errors`."""
+    for handler in log.handlers:
+        with handler.lock or logging._lock:  # type: ignore[attr-defined]
+            if isinstance(handler, Handler):
+                handler.write_text(text)
+            elif isinstance(handler, logging.StreamHandler):
+                handler.stream.write(text)
 
 
 def reopen(log: logging.Logger) -> None:

@@ -107,7 +107,6 @@ class Connection:
         "h1",
         "outbox",
         "phase",
-        "used",
     )
 
     def __init__(
@@ -134,8 +133,6 @@ class Connection:
         self._mask = 0  # what the poller looks out for
         self._lingered = 0
         self._refused = False  # the answer is the server's own, and the last
-        self.used = False
-        """It has brought a request."""
         # Of the request
         self._body: RequestBody | None = None
 
@@ -236,9 +233,16 @@ class Connection:
                 return False
             if self.phase is not RETURNED:
                 return True  # it waits for a thread
-            if not h1.persistent or h1.writing or self.outbox.waiting:
+            outbox = self.outbox
+            if not h1.persistent or h1.writing or outbox.waiting:
                 return self._settle()
             self.phase = HEAD
+            if not h1.unread and outbox.batch is None and not self._tls:
+                # The usual end: _await_head without its calls.
+                self.deadline = deadline = worker.clock.now + worker.idle_time
+                if deadline < self.due:
+                    worker.timers.watch(self)
+                return True
             try:
                 request = h1.next_request()
             except ProtocolError as error:
@@ -257,7 +261,6 @@ class Connection:
             # The limit is for the whole head: more of it does not move it on.
             self.deadline = min(deadline, self.deadline) if self.deadline < self.due else deadline
         else:
-            self.used = True
             deadline = self.deadline = worker.clock.now + worker.idle_time
         if deadline < self.due:
             worker.timers.watch(self)

@@ -85,7 +85,7 @@ class H1Exchange:
         if not (request.simple and head.ordinary) and not h1.content_follows:
             block = b""
         if len(block) <= JOIN_MOST:
-            self._outbox.put(octets + block, h1.pending and h1.persistent)
+            self._outbox.put(octets + block, bool(h1.unread) and h1.persistent)
         else:
             self._outbox.put_large(octets, block)
         if self._observer is not None:

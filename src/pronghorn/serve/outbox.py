@@ -47,13 +47,13 @@ class Outbox:
 
     __slots__ = (
         "_ask",
-        "_batch",
         "_crowded",
         "_memory",
         "_parts",
         "_room",
         "_spill",
         "_transport",
+        "batch",
         "broken",
         "waiting",
     )
@@ -64,7 +64,8 @@ class Outbox:
         self._ask = ask
         self._crowded = crowded
         self._room: threading.Condition | None = None  # made when something first waits
-        self._batch: deque[bytes] | None = None  # pipelined answers that leave together
+        self.batch: deque[bytes] | None = None
+        """Pipelined answers that leave together; None outside of such a batch."""
         self._parts: deque[Part | _FilePart] = deque()
         self._memory = 0
         self._spill: _FilePart | None = None  # the last part, while it grows on disk
@@ -77,7 +78,7 @@ class Outbox:
 
     def put(self, octets: bytes, more: bool = False) -> None:
         """Send. Raises ClientDisconnected."""
-        if self._batch is not None or more:
+        if self.batch is not None or more:
             self._put_batch(octets, more)
         elif self.waiting:
             self._append(octets)
@@ -144,7 +145,7 @@ class Outbox:
 
     def release(self) -> None:
         """Send the pipelined answers that waited for each other. The owner, or who took the lead from it."""
-        if self._batch is None:
+        if self.batch is None:
             return
         assert self._room is not None
         with self._room:
@@ -152,17 +153,17 @@ class Outbox:
 
     def end_batch(self) -> None:
         """Send them, and send directly from now on. Raises ClientDisconnected."""
-        if self._batch is not None:
+        if self.batch is not None:
             self.release()
-            self._batch = None
+            self.batch = None
             if self.broken:
                 raise self._lost()
 
     def _put_batch(self, octets: bytes, more: bool) -> None:
-        batch = self._batch
+        batch = self.batch
         if batch is None:
             self._lock()
-            batch = self._batch = deque()
+            batch = self.batch = deque()
         batch.append(octets)
         if not more or sum(map(len, batch)) > BATCH_MOST:
             self.release()
@@ -171,7 +172,7 @@ class Outbox:
 
     def _send_batch(self) -> None:
         """Under the lock. Whoever holds it sends; so answers keep their order."""
-        batch = self._batch
+        batch = self.batch
         octets = []
         while batch:
             octets.append(batch.popleft())

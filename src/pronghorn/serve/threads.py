@@ -68,7 +68,7 @@ class Member:
 
 
 class Crew(Generic[Task]):
-    """The threads of one worker. `slot`, `calls` and `watched` are the hot path's; the rest is under the lock."""
+    """The threads of one worker. `slot`, `calls`, `watched` and `slow` are the hot path's; the rest is locked."""
 
     def __init__(
         self,

@@ -15,19 +15,20 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-
-from pronghorn.serve.observer import record_of, refusal_record
+from functools import partial
 
 from pronghorn.http.limits import Limits
 from pronghorn.http.response import ResponseHead
 from pronghorn.net.listen import Listener
 from pronghorn.observe.access import AccessLog
+from pronghorn.observe.logs import reopen, write_text
 from pronghorn.serve.acceptor import PAUSE, Acceptor
 from pronghorn.serve.clock import Clock
 from pronghorn.serve.connection import CALL, HEAD, QUEUED, RETURNED, Connection
 from pronghorn.serve.h1_exchange import H1Exchange, Observer, Persistence
 from pronghorn.serve.options import ServeOptions
 from pronghorn.serve.poller import READ, make_poller
+from pronghorn.serve.records import record_of, refusal_record
 from pronghorn.serve.threads import Crew, Member
 from pronghorn.serve.timers import NEVER, Timers
 from pronghorn.wsgi.call import Application, WSGIApplication
@@ -108,7 +109,7 @@ class Worker:
         return self._bell.fd_to_ring
 
     def run(self) -> None:
-        """Serve until stopped. With one thread the calling thread runs the calls; signals need it to be main."""
+        """Serve until stopped. With one thread, the calling thread runs the calls."""
         if self._access is not None or self.after_request is not None:
             self.observer = self._observe
         if self.options.threads > 1:
@@ -119,7 +120,7 @@ class Worker:
             acceptor = Acceptor(listener, self.poller, self._new_connection, self.log)
             self._bases[listener] = server_environ(
                 software="pronghorn",
-                errors=ErrorStream(self.log),
+                errors=ErrorStream(partial(write_text, self.log)),
                 multithread=self.options.threads > 1,
                 multiprocess=self._multiprocess,
                 scheme="https" if isinstance(listener.socket, ssl.SSLSocket) else "http",
@@ -228,7 +229,7 @@ class Worker:
     # Calls
 
     def run_call(self, connection: Connection) -> bool:
-        """Run the application for a complete request, here or elsewhere. Leader only. False: the lead was lost."""
+        """Run the application for a complete request. Leader only. False: the lead was lost."""
         crew = self.crew
         crew.calls += 1
         if not crew.watched and not crew.post_lookout(connection):
@@ -322,7 +323,7 @@ class Worker:
         self.idle_time = min(self.idle_time, _IDLE_MOMENT)
         for connection in self._connections:
             if connection.phase is HEAD and not connection.h1.pending:
-                idle = now - (connection.deadline - self.options.keep_alive) if connection.used else 0.0
+                idle = now - (connection.deadline - self.options.keep_alive)
                 connection.deadline = now + (_IDLE_LONG if idle > 5.0 else _IDLE_MOMENT)
                 self.timers.watch(connection)
 
@@ -364,10 +365,7 @@ class Worker:
     def _reopen_logs(self) -> None:
         if self._access is not None:
             self._access.reopen()
-        for handler in self.log.handlers:
-            reopen = getattr(handler, "reopen", None)
-            if reopen is not None:
-                reopen()
+        reopen(self.log)
 
 
 class _Bell:

@@ -43,7 +43,13 @@ class Application:
         try:
             result = self._app(environ, response.start_response)
             if type(result) is list and len(result) == 1 and type(result[0]) is bytes:
-                response.whole(result[0])
+                block = result[0]
+                head = response.head
+                if head is None or response.begun or head.content_length not in (None, len(block)):
+                    response.whole(block)
+                else:
+                    response.begun = True
+                    exchange.respond(head, block)
                 return
             self._send(response, result)
         except ClientDisconnected:
@@ -115,13 +121,14 @@ def _where(app: Any, result: Any, error: BaseException | None) -> str:
     if frame is not None:
         return f"{frame.f_code.co_filename}:{frame.f_lineno}"
     nearest = ""
+    code: Any
     traceback = error.__traceback__ if error is not None else None
     while traceback is not None:
         code = traceback.tb_frame.f_code
         if traceback.tb_frame.f_globals.get("__name__", "").partition(".")[0] != "pronghorn":
             nearest = f"{code.co_filename}:{traceback.tb_lineno}"
         traceback = traceback.tb_next
-    code = getattr(app, "__code__", None) or getattr(getattr(type(app), "__call__", None), "__code__", None)
+    code = getattr(app, "__code__", None) or getattr(vars(type(app)).get("__call__"), "__code__", None)
     if not nearest and code is not None:
         nearest = f"{code.co_filename}:{code.co_firstlineno}"
     return nearest or repr(app)

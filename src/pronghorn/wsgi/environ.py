@@ -64,7 +64,7 @@ class EnvironMaker:
     __slots__ = ("_base", "_line", "_section", "_template")
 
     def __init__(self, base: Environ, peer: tuple[str, int] | None) -> None:
-        """base: of the listener, shared and never changed; peer: the client's address and port, if it has one."""
+        """base: of the listener, never changed; peer: the client's address and port, if it has one."""
         self._base = base if peer is None else {**base, "REMOTE_ADDR": peer[0], "REMOTE_PORT": str(peer[1])}
         # The template holds the keys of _section and of _line.
         self._template: Environ = {}

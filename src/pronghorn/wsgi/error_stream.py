@@ -1,36 +1,27 @@
 """`wsgi.errors`: text that the application wants in the error log."""
 
-import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 class ErrorStream:
-    """A text stream onto the error log's handlers. Any thread; closing it does nothing.
+    """A text stream into a function. Any thread; closing it does nothing, it is the server's.
 
-    It asks the logger for its handlers each time, so it goes on after the log was rotated.
+    sink: takes text and writes it where the error log goes by now, so the stream survives a rotation.
     """
 
-    __slots__ = ("_logger",)
+    __slots__ = ("_sink",)
 
-    def __init__(self, logger: logging.Logger) -> None:
-        self._logger = logger
+    def __init__(self, sink: Callable[[str], None]) -> None:
+        self._sink = sink
 
     def write(self, text: str) -> int:
-        """Write text as it is. Any character is taken; what the log's encoding lacks is escaped."""
+        """Write text as it is, any character of it (PEP 3333, Input and Error Streams)."""
         if not isinstance(text, str):
             raise TypeError(f"wsgi.errors takes str, not {type(text).__name__} (PEP 3333)")
-        for handler in self._logger.handlers:
-            stream = getattr(handler, "stream", None)
-            if stream is None:
-                continue
-            encoding = getattr(stream, "encoding", None) or "utf-8"
-            handler.acquire()
-            try:
-                stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-            except (OSError, ValueError):
-                pass  # a full disk or a closed log must not hurt a request
-            finally:
-                handler.release()
+        try:
+            self._sink(text)
+        except (OSError, ValueError):
+            pass  # a full disk or a closed log must not hurt a request
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -39,12 +30,7 @@ class ErrorStream:
             self.write(line)
 
     def flush(self) -> None:
-        """Hand what is buffered to the system."""
-        for handler in self._logger.handlers:
-            try:
-                handler.flush()
-            except (OSError, ValueError):
-                pass
+        """Nothing is ever held back."""
 
     def close(self) -> None:
-        """Nothing: the stream is the server's."""
+        """Nothing: see above."""

@@ -113,12 +113,11 @@ class Response:
                 "Send everything before the iterable ends.",
             )
         block = checked_block(block)
-        if block and not self.send(block):
-            if self._follows:
-                raise ApplicationError(
-                    "write() exceeds the Content-Length of the response (PEP 3333, Content-Length).",
-                    "Mend the Content-Length, or leave it out.",
-                )
+        if block and not self.send(block) and self._follows:
+            raise ApplicationError(
+                "write() exceeds the Content-Length of the response (PEP 3333, Content-Length).",
+                "Mend the Content-Length, or leave it out.",
+            )
 
     def send(self, block: bytes) -> bool:
         """Send a non-empty block, the head before the first. False: there must be no more."""
@@ -201,7 +200,7 @@ def checked_block(block: Any) -> bytes:
         return bytes(block)
     hint = "Encode it: text.encode('utf-8')." if isinstance(block, str) else "Yield bytes."
     raise ApplicationError(
-        f"The response's blocks must be bytes, and this one is {type(block).__name__} (PEP 3333, Unicode Issues).",
+        f"the response's blocks must be bytes, not {type(block).__name__} (PEP 3333, Unicode Issues).",
         hint,
     )
 
@@ -220,9 +219,9 @@ def _text(value: Any, what: str, legal: bytes) -> str:
             f"{what} must be str, not {type(value).__name__} (PEP 3333, A Note On String Types).",
             "Pass a native string.",
         )
-    value = str.__str__(value)
+    text: str = str.__str__(value)
     try:
-        octets = value.encode("latin-1")
+        octets = text.encode("latin-1")
     except UnicodeEncodeError:
         raise ApplicationError(
             f"{what} has characters beyond latin-1 (PEP 3333, Unicode Issues).",
@@ -233,16 +232,16 @@ def _text(value: Any, what: str, legal: bytes) -> str:
             f"{what} has characters that may not stand there, such as CR or LF (RFC 9110 section 5.5).",
             "Never put unchecked input into a status or a header.",
         )
-    return value
+    return text
 
 
-def _checked_status(status: Any) -> str:
-    status = _text(status, "the status", VALUE)
+def _checked_status(given: Any) -> str:
+    status = _text(given, "the status", VALUE)
     code = status[:3]
     # int() and isdigit() take other scripts' digits; these are latin-1 octets.
     if len(code) < 3 or code.encode("latin-1").translate(None, DIGITS) or status[3:4] not in ("", " "):
         raise ApplicationError(
-            "the status must be three digits, a space and a reason, such as '200 OK' (PEP 3333, start_response).",
+            "the status must be three digits, a space and a reason, as '200 OK' (PEP 3333, start_response).",
             "Mend the first argument of start_response().",
         )
     if not 200 <= int(code) <= 599:

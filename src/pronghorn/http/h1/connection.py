@@ -44,7 +44,6 @@ class H1Connection:
         "_base_lines",
         "_block",
         "_body",
-        "_data",
         "_framing",
         "_left",
         "_limits",
@@ -55,22 +54,26 @@ class H1Connection:
         "_request",
         "_scheme",
         "_skipped",
+        "_whole",
         "persistent",
         "reading",
+        "unread",
         "writing",
     )
 
     def __init__(self, limits: Limits, scheme: str = "http") -> None:
         self._limits = limits
         self._scheme = scheme
-        # Input: _data[_pos:] is not parsed yet; _partial holds a head that has not come whole.
-        self._data = b""
+        # Input. _partial holds a head that has not come whole.
+        self.unread = b""
+        """Octets, from _pos on, that no request has claimed; empty if there are none."""
         self._pos = 0
         self._partial: bytearray | None = None
         self._partial_line = -1  # where the request line in it ends
         self._skipped = 0  # empty lines before it
         self._body: SizedBody | ChunkedBody | None = None
         # The last head, octets and meaning; _base is the section its changes refer to.
+        self._whole = b""  # the last segment, where it was a head and nothing else
         self._line = b""
         self._block = b""
         self._request: Request | None = None
@@ -89,13 +92,15 @@ class H1Connection:
     @property
     def pending(self) -> bool:
         """Whether octets wait that no request has claimed yet."""
-        return bool(self._data) or self._partial is not None
+        return bool(self.unread) or self._partial is not None
 
     # Reading a head
 
     def receive(self, data: bytes) -> Request | None:
         """Take octets; the next request if its head is complete. Only while reading a head."""
         partial = self._partial
+        if partial is None and data == self._whole and self._request is not None:
+            return self._request
         if partial is not None:
             old = len(partial)
             partial += data
@@ -104,13 +109,13 @@ class H1Connection:
                 return None
             data = bytes(partial)
             self._partial = None
-        self._data = data
+        self.unread = data
         self._pos = 0
         return self.next_request()
 
     def next_request(self) -> Request | None:
         """The next request among the octets at hand, when the exchange before it has ended."""
-        data = self._data
+        data = self.unread
         if not data:
             return None
         start = self._pos
@@ -126,8 +131,10 @@ class H1Connection:
         else:
             request = self._parse(line, block)
         end += 4
-        if end == len(data):
-            self._data = b""
+        alone = end == len(data)
+        self._whole = data if alone and not start and not request.section.has_body else b""
+        if alone:
+            self.unread = b""
         else:
             self._pos = end
         if request.section.has_body:
@@ -212,7 +219,7 @@ class H1Connection:
 
     def _irregular(self) -> Request | None:
         """An empty line first, or a head that is not complete."""
-        data, at = self._data, self._pos
+        data, at = self.unread, self._pos
         while data[at : at + 2] == b"\r\n":
             self._skipped += 1
             at += 2
@@ -222,7 +229,7 @@ class H1Connection:
         if data.find(b"\r\n\r\n", at) >= 0 and data[at] != 0x0D:
             self._skipped = 0
             return self.next_request()
-        self._data = b""
+        self.unread = b""
         if at < len(data):
             self._partial = bytearray(data[at:])
             self._partial_line = -1
@@ -268,13 +275,13 @@ class H1Connection:
     def receive_body(self, data: bytes, write: Write) -> bool:
         """Take octets of a body and write its content; True when it is complete. Begin with b""."""
         assert self._body is not None
-        if self._data:
-            data = self._data[self._pos :] + data
-            self._data = b""
+        if self.unread:
+            data = self.unread[self._pos :] + data
+            self.unread = b""
         rest = self._body.take(data, write)
         if rest is None:
             return False
-        self._data = rest
+        self.unread = rest
         self._pos = 0
         self._body = None
         self.reading = READING["body complete"][self.reading]
@@ -290,7 +297,7 @@ class H1Connection:
     def refuse(self) -> None:
         """Look at nothing more that the client sends (RFC 9112 section 9.6)."""
         self.reading = READING["refused"][self.reading]
-        self._data = b""
+        self.unread = b""
         self._partial = None
         self._body = None
 
@@ -299,7 +306,7 @@ class H1Connection:
         """Whether what is being read is a HEAD request, so that a refusal has no content either."""
         if self.reading is Reading.BODY:
             return self._request is not None and self._request.line.method == "HEAD"
-        octets = self._data[self._pos : self._pos + 5] or bytes(self._partial or b"")[:5]
+        octets = self.unread[self._pos : self._pos + 5] or bytes(self._partial or b"")[:5]
         return octets == b"HEAD "
 
     # Writing
@@ -315,9 +322,8 @@ class H1Connection:
         persist: whether the server wants the connection to go on.
         """
         if request.simple and head.ordinary and persist and not self.writing:
-            if head.content_length is None:
-                return b"%b%bContent-Length: %d\r\n\r\n" % (head.lines, stamp, size)
-            return head.lines + stamp + head.length_line
+            known = head.last_size
+            return head.lines + stamp + (known[1] if known[0] == size else head.size_line(size))
         length = size if head.content_length is None else head.content_length
         # A HEAD request's answer has no content: what there is of it may not be what GET would have had.
         unknown = request.line.method == "HEAD" and head.content_length is None and not size
