@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import sys
 import time
 from dataclasses import dataclass
 
@@ -141,12 +142,14 @@ def setup(options: LogOptions) -> logging.Logger:
 
 def write_text(log: logging.Logger, text: str) -> None:
     """Append text as it is to the error log, wherever it goes by now: for `wsgi.errors`."""
+    written = False
     for handler in log.handlers:
-        with handler.lock or logging._lock:  # type: ignore[attr-defined]
-            if isinstance(handler, Handler):
-                handler.write_text(text)
-            elif isinstance(handler, logging.StreamHandler):
-                handler.stream.write(text)
+        if isinstance(handler, Handler):
+            handler.write_text(text)
+            written = True
+    if not written:  # embedded, without setup()
+        encoding = sys.stderr.encoding or "utf-8"
+        sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def reopen(log: logging.Logger) -> None:

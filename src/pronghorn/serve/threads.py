@@ -5,10 +5,11 @@ no switch between threads. Before each call it puts the lead up for grabs (`slot
 the lookout, looks every millisecond whether the same call is still running; if so it takes the lead,
 and the old leader finds the slot empty when its call returns: it finishes its request and rests.
 
-    leader:   calls += 1;  slot.append(connection);  call;  slot.pop()     IndexError: the lead is gone
-    lookout:  the same call as a millisecond ago?    slot.pop()            IndexError: it has returned
+    leader:   calls += 1;  slot = token = [connection];  call;  token.pop()    IndexError: the lead is gone
+    lookout:  the same call as a millisecond ago?        slot.pop()            IndexError: it has returned
 
-`list.pop` is atomic, so exactly one of the two gets the lead. Where calls are usually slow, the leader
+`list.pop` is atomic, so exactly one of the two gets the lead. Each call has a list of its own: the old
+leader must not take back the lead that the new one offers during a call of its own. Where calls are usually slow, the leader
 hands the lead to a resting thread before the call instead.
 
 There is one thread more than calls may run at once, so somebody can always lead. With `--threads 1` the
@@ -68,7 +69,7 @@ class Member:
 
 
 class Crew(Generic[Task]):
-    """The threads of one worker. `slot`, `calls`, `watched` and `slow` are the hot path's; the rest is locked."""
+    """The threads of one worker. The hot path has `slot`, `calls`, `watched` and `slow`; a lock guards the rest."""
 
     def __init__(
         self,

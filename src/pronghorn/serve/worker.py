@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from pronghorn import __version__
 from pronghorn.http.limits import Limits
 from pronghorn.http.response import ResponseHead
 from pronghorn.net.listen import Listener
@@ -119,7 +120,7 @@ class Worker:
         for listener in self._listeners:
             acceptor = Acceptor(listener, self.poller, self._new_connection, self.log)
             self._bases[listener] = server_environ(
-                software="pronghorn",
+                software=f"pronghorn/{__version__}",
                 errors=ErrorStream(partial(write_text, self.log)),
                 multithread=self.options.threads > 1,
                 multiprocess=self._multiprocess,
@@ -132,11 +133,14 @@ class Worker:
             acceptor.watch(True)
         self.crew.work()
         self.crew.join(0.5)
+        for connection in list(self._connections):
+            connection.close()  # its call is stuck
         self.poller.close()
         self._bell.close()
 
     def stop(self, graceful: bool = True) -> None:
         """Drain and end; a second call, or graceful=False, ends at once. Any thread; a signal handler may."""
+        self.persistence.persist = False
         self._stop_asked = 2 if self._stop_asked or not graceful else 1
         self._wake()
 
@@ -238,11 +242,11 @@ class Worker:
             crew.hand_on()
             self._run_detached(connection)
             return False
-        slot = crew.slot
-        slot.append(connection)
+        token = [connection]
+        crew.slot = token
         connection.call()
         try:
-            slot.pop()
+            token.pop()
         except IndexError:
             self.post(connection)
             return False

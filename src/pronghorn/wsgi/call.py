@@ -48,7 +48,7 @@ class Application:
                 if head is None or response.begun or head.content_length not in (None, len(block)):
                     response.whole(block)
                 else:
-                    response.begun = True
+                    response.begun = response.done = True
                     exchange.respond(head, block)
                 return
             self._send(response, result)

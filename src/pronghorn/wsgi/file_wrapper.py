@@ -6,7 +6,6 @@ return environ["wsgi.file_wrapper"](open(path, "rb"))
 import io
 import os
 import stat
-from collections.abc import Iterator
 from typing import Any
 
 _REAL = (io.FileIO, io.BufferedReader, io.BufferedRandom)
@@ -22,13 +21,19 @@ class FileWrapper:
         if hasattr(filelike, "close"):
             self.close = filelike.close
 
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(lambda: self.filelike.read(self.blksize), b"")
+    def __iter__(self) -> "FileWrapper":
+        return self
+
+    def __next__(self) -> bytes:
+        block: bytes = self.filelike.read(self.blksize)
+        if not block:
+            raise StopIteration
+        return block
 
     def region(self) -> tuple[int, int, int] | None:
         """(descriptor, offset, octets) of what would be read, if it is a plain part of a regular file."""
         file = self.filelike
-        if type(file) not in _REAL:
+        if type(file) not in _REAL or type(getattr(file, "raw", file)) is not io.FileIO:
             return None
         try:
             status = os.fstat(file.fileno())

@@ -115,11 +115,11 @@ class ChunkedBody:
         longest = _CHUNK_LINE_LONGEST if self._part is _Part.SIZE else self._limits.limit_request_head
         feed = data.find(b"\n", at, at + longest + 2)
         if feed < 0:
-            if len(data) - at > longest + 1:
-                self._too_long()
-            cr = data.find(b"\r", at)
+            cr = data.find(b"\r", at, at + longest + 1)
             if 0 <= cr < len(data) - 1:
                 raise ProtocolError(400, "a bare CR in a line", "RFC 9112 section 2.2")
+            if len(data) - at > longest + 1:
+                self._too_long()
             return -1
         if feed == at or data[feed - 1] != 0x0D:
             raise ProtocolError(400, "a line that does not end with CRLF", "RFC 9112 section 2.2")

@@ -31,8 +31,6 @@ _EMPTY_LINES_MOST = 2
 _CHANGES_MOST = 6
 """Arbitrary: beyond it, parsing anew costs no more."""
 
-_LINE_OCTETS = bytes(octet for octet in range(256) if octet not in (0x00, 0x0A, 0x0D))
-
 
 class H1Connection:
     """The protocol state of one connection. One thread at a time may use it: the connection's owner."""
@@ -185,8 +183,9 @@ class H1Connection:
             return None
         changes = []
         for index in changed:
-            name, _, value = lines[index].partition(b":")
-            if name != base.fields[index][0] or not self._base_free[index] or value.translate(None, VALUE):
+            name, colon, value = lines[index].partition(b":")
+            same = colon and name == base.fields[index][0]
+            if not same or not self._base_free[index] or value.translate(None, VALUE):
                 return None
             changes.append((index, value.strip(OWS)))
         return tuple(changes)
@@ -211,8 +210,8 @@ class H1Connection:
         """RFC 9112 section 2.2: lines end with CRLF, and CR and LF stand nowhere else; no NUL."""
         if block[-1:] == b"\r":
             block = block[:-1]  # its LF may be on its way, or behind the limit
-        breaks = block.translate(None, _LINE_OCTETS)
-        if breaks != b"\r\n" * (len(breaks) // 2):
+        lines = block.count(b"\r\n")
+        if block.count(b"\r") != lines or block.count(b"\n") != lines or b"\0" in block:
             raise ProtocolError(
                 400, "a bare CR, bare LF or NUL in the header section", "RFC 9112 section 2.2"
             )
@@ -240,9 +239,9 @@ class H1Connection:
         """Refuse at once what no further octet can mend; octets before `old` have been looked at."""
         partial = self._partial
         assert partial is not None
-        self._skipped = 0
         if partial == b"\r":
             return
+        self._skipped = 0
         if partial[0] == 0x0D:
             raise ProtocolError(400, "a bare CR", "RFC 9112 section 2.2")
         limits = self._limits

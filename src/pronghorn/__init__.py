@@ -1,0 +1,3 @@
+"""Pronghorn."""
+
+__version__ = "0.1.0"
