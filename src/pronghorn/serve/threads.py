@@ -16,6 +16,7 @@ There is one thread more than calls may run at once, so somebody can always lead
 calls all run on the first thread; the second leads only while the first is in a slow call.
 """
 
+import queue
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -53,19 +54,17 @@ class Order(Enum):
 class Member:
     """One thread of the crew."""
 
-    __slots__ = ("may_call", "order", "thread", "wake")
+    __slots__ = ("may_call", "orders", "thread")
 
     def __init__(self, may_call: bool) -> None:
         self.may_call = may_call
-        self.order = Order.STOP
         self.thread: threading.Thread | None = None
-        self.wake = threading.Lock()
-        self.wake.acquire()
+        # A lookout may be told to lead before it has begun to watch: orders keep their order.
+        self.orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
 
     def give(self, order: Order) -> None:
-        """Wake it. Only for a thread that rests or watches, and only once for each rest."""
-        self.order = order
-        self.wake.release()
+        """Wake it. Only for a thread that rests or watches."""
+        self.orders.put(order)
 
 
 class Crew(Generic[Task]):
@@ -218,12 +217,12 @@ class Crew(Generic[Task]):
     def _member(self, me: Member) -> None:
         """A thread's life: rest, obey, rest."""
         while True:
-            me.wake.acquire()
-            if me.order is Order.WATCH:
-                self._watch(me)  # which may end with another order
-            if me.order is Order.STOP:
+            order = me.orders.get()
+            if order is Order.WATCH:
+                order = self._watch(me)
+            if order is Order.STOP:
                 return
-            if me.order is Order.LEAD:
+            if order is Order.LEAD:
                 with self._lock:
                     self._leader = me
                 self._lead(me)
@@ -259,23 +258,28 @@ class Crew(Generic[Task]):
         self._nudge()  # the leader gives the lead back, or may run what waits now that somebody rests
         return True
 
-    def _watch(self, me: Member) -> None:
-        """The lookout, until it is given another order, takes the lead, or nothing happens for a while."""
+    def _watch(self, me: Member) -> Order:
+        """The lookout, until it is given another order or takes the lead; when nothing happens, it rests."""
         seen = self.calls
         drowsy = 0
-        while not me.wake.acquire(timeout=TICK):
-            if self.calls != seen:
-                seen = self.calls
-                drowsy = 0
+        wait: float | None = TICK
+        while True:
+            try:
+                order = me.orders.get(timeout=wait)
+            except queue.Empty:
+                pass
+            else:
+                if order is not Order.WATCH:
+                    return order
+                seen, drowsy, wait = self.calls, 0, TICK
                 continue
-            if self.slot:
-                if self._take_lead(me):
-                    return
-            elif (drowsy := drowsy + 1) > DROWSY and self._doze_off(me, seen):
-                me.wake.acquire()
-                if me.order is not Order.WATCH:
-                    return
+            if self.calls != seen:
                 seen, drowsy = self.calls, 0
+            elif self.slot:
+                if self._take_lead(me):
+                    return Order.LEAD
+            elif (drowsy := drowsy + 1) > DROWSY and self._doze_off(me, seen):
+                wait = None
 
     def _take_lead(self, me: Member) -> bool:
         with self._lock:
@@ -288,7 +292,6 @@ class Crew(Generic[Task]):
             self._lookout = None
             self.watched = False
             self._leader = me
-        me.order = Order.LEAD
         return True
 
     def _doze_off(self, me: Member, seen: int) -> bool:
