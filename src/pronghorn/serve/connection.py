@@ -89,6 +89,7 @@ class Connection:
     """Leader only, but for `call`, which its caller's thread runs."""
 
     __slots__ = (
+        "_arriving",
         "_body",
         "_lingered",
         "_maker",
@@ -132,6 +133,7 @@ class Connection:
         self.due = NEVER
         self._mask = 0  # what the poller looks out for
         self._lingered = 0
+        self._arriving = False  # a head has begun to come, and its time runs
         self._refused = False  # the answer is the server's own, and the last
         # Of the request
         self._body: RequestBody | None = None
@@ -237,6 +239,7 @@ class Connection:
             if not h1.persistent or h1.writing or outbox.waiting:
                 return self._settle()
             self.phase = HEAD
+            self._arriving = False
             if not h1.unread and outbox.batch is None and not self._tls:
                 # The usual end: _await_head without its calls.
                 self.deadline = deadline = worker.clock.now + worker.idle_time
@@ -256,13 +259,14 @@ class Connection:
         worker = self._worker
         if not self._end_batch():
             return
-        if self.h1.pending:
-            deadline = worker.clock.now + worker.options.head_timeout
+        if not self.h1.pending:
+            self._arriving = False
+            self.deadline = worker.clock.now + worker.idle_time
+        elif not self._arriving:
             # The limit is for the whole head: more of it does not move it on.
-            self.deadline = min(deadline, self.deadline) if self.deadline < self.due else deadline
-        else:
-            deadline = self.deadline = worker.clock.now + worker.idle_time
-        if deadline < self.due:
+            self._arriving = True
+            self.deadline = worker.clock.now + worker.options.head_timeout
+        if self.deadline < self.due:
             worker.timers.watch(self)
         if self._tls and self._transport.pending():
             worker.post(self)
@@ -339,19 +343,24 @@ class Connection:
     def call(self) -> None:
         """Run the application for the request that is complete. The thread that owns the connection."""
         self.phase = CALL
+        worker = self._worker
         exchange = self.exchange
-        environ = self._maker.make(exchange.request)
-        body = self._body
-        if body is not None:
-            environ["wsgi.input"] = body.open()
-            environ["CONTENT_LENGTH"] = str(body.size)
-        if self._worker.observer is not None:
-            exchange.environ = environ
-            exchange.begin_call()
-        self._worker.application.call(exchange, environ)
-        if body is not None:
-            body.close()
-            self._body = None
+        try:
+            environ = self._maker.make(exchange.request)
+            body = self._body
+            if body is not None:
+                environ["wsgi.input"] = body.open()
+                environ["CONTENT_LENGTH"] = str(body.size)
+            if worker.observer is not None:
+                exchange.environ = environ
+                exchange.begin_call()
+            worker.application.call(exchange, environ)
+            if body is not None:
+                self._close_body()
+        except Exception as error:  # a defect of ours; what the application raises does not come here
+            worker.log.critical("a defect in the server; please report it", exc_info=error)
+            self.h1.cut()
+            self.outbox.broken = True
         self.phase = RETURNED
 
     # Writing

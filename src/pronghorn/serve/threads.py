@@ -9,8 +9,8 @@ and the old leader finds the slot empty when its call returns: it finishes its r
     lookout:  the same call as a millisecond ago?        slot.pop()            IndexError: it has returned
 
 `list.pop` is atomic, so exactly one of the two gets the lead. Each call has a list of its own: the old
-leader must not take back the lead that the new one offers during a call of its own. Where calls are usually slow, the leader
-hands the lead to a resting thread before the call instead.
+leader must not take back the lead that the new one offers during a call of its own. Where calls are
+usually slow, the leader hands the lead to a resting thread before the call instead.
 
 There is one thread more than calls may run at once, so somebody can always lead. With `--threads 1` the
 calls all run on the first thread; the second leads only while the first is in a slow call.
@@ -68,7 +68,7 @@ class Member:
 
 
 class Crew(Generic[Task]):
-    """The threads of one worker. The hot path has `slot`, `calls`, `watched` and `slow`; a lock guards the rest."""
+    """The threads of one worker. The hot path has `slot`, `calls`, `watched` and `slow`; the rest is locked."""
 
     def __init__(
         self,

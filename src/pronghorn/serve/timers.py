@@ -20,7 +20,7 @@ class Timed(Protocol):
     bucket: int
     """The bucket it stands in; 0 for none."""
     due: float
-    """When that bucket's time comes: an earlier deadline must be announced."""
+    """When that bucket's time comes, or NEVER: an earlier deadline must be announced."""
 
     def expired(self) -> None: ...
 
@@ -56,6 +56,7 @@ class Timers:
         if members is not None:
             members.discard(timed)
         timed.bucket = 0
+        timed.due = NEVER
 
     def wait(self, now: float) -> float:
         """Seconds until something may expire; -1 if nothing will."""
@@ -71,6 +72,7 @@ class Timers:
             members = self._buckets.pop(heapq.heappop(self._order))
             for timed in list(members):
                 timed.bucket = 0
+                timed.due = NEVER
                 if timed.deadline <= now:
                     timed.expired()
                 else:

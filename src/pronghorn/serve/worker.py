@@ -166,16 +166,22 @@ class Worker:
         if taken is not None:
             taken.outbox.release()  # answers that waited for the one which is slow
         while not self._over:
-            targets = self._targets
-            for fd, mask in self._batch:
-                target = targets.get(fd)
-                if target is not None and not target.ready(mask):
+            target = None
+            try:
+                for fd, mask in self._batch:
+                    target = self._targets.get(fd)
+                    if target is not None and not target.ready(mask):
+                        return
+                target = None
+                if not self._attend() or self.crew.gave_lead_back():
                     return
-            if not self._attend() or self.crew.gave_lead_back():
-                return
-            self._end_round()
-            if not self._over:
-                self._poll()
+                self._end_round()
+                if not self._over:
+                    self._poll()
+            except Exception as error:  # a defect of ours must cost one connection, not the service
+                self.log.critical("a defect in the server; please report it", exc_info=error)
+                if isinstance(target, Connection):
+                    target.close()
         self.crew.stop()
 
     def _poll(self) -> None:
@@ -236,9 +242,13 @@ class Worker:
         """Run the application for a complete request. Leader only. False: the lead was lost."""
         crew = self.crew
         crew.calls += 1
-        if not crew.watched and not crew.post_lookout(connection):
-            return True
+        if not crew.watched:
+            connection.phase = QUEUED  # before anybody else may run it
+            connection.outbox.release()
+            if not crew.post_lookout(connection):
+                return True
         if crew.slow:
+            connection.outbox.release()
             crew.hand_on()
             self._run_detached(connection)
             return False
@@ -328,7 +338,8 @@ class Worker:
         for connection in self._connections:
             if connection.phase is HEAD and not connection.h1.pending:
                 idle = now - (connection.deadline - self.options.keep_alive)
-                connection.deadline = now + (_IDLE_LONG if idle > 5.0 else _IDLE_MOMENT)
+                long = idle > 5.0 and not connection.h1.fresh
+                connection.deadline = now + (_IDLE_LONG if long else _IDLE_MOMENT)
                 self.timers.watch(connection)
 
     def _cut(self) -> None:

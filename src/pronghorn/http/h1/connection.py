@@ -92,6 +92,11 @@ class H1Connection:
         """Whether octets wait that no request has claimed yet."""
         return bool(self.unread) or self._partial is not None
 
+    @property
+    def fresh(self) -> bool:
+        """Whether no request has come yet."""
+        return self._request is None
+
     # Reading a head
 
     def receive(self, data: bytes) -> Request | None:
