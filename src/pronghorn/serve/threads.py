@@ -68,7 +68,7 @@ class Member:
 
 
 class Crew(Generic[Task]):
-    """The threads of one worker. The hot path has `slot`, `calls`, `watched` and `slow`; the rest is locked."""
+    """The threads of one worker. The hot path has `slot`, `calls`, `watched`, `slow`; the rest is locked."""
 
     def __init__(
         self,
