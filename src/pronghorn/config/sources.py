@@ -65,7 +65,7 @@ def from_platform(environ: Mapping[str, str]) -> Layer:
     port = environ.get("PORT", "")
     if not port:
         return {}
-    if not (port.isascii() and port.isdigit()) or int(port) > 65535:
+    if not (port.isascii() and port.isdigit()) or len(port) > 5 or int(port) > 65535:
         raise ConfigError(
             f"PORT: {port!r} is not a port from 0 to 65535.", mend="Unset it, or say where with --bind."
         )

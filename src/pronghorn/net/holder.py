@@ -65,6 +65,8 @@ def _process_with(inodes: set[str]) -> str:
 
 
 def _describe(pid: str) -> str:
+    if int(pid) == os.getpid():
+        return "this very process: the address is given twice"
     with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
         name = file.read().strip()
     with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:

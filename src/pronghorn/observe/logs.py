@@ -74,12 +74,17 @@ class Handler(logging.Handler):
             pass
 
     def reopen(self) -> None:
-        """After the file was moved away: go on in a new one. Raises OSError, and then stays with the old."""
+        """After the file was moved away: go on in a new one. If that fails, stay with the old, and say so."""
         if self._path == "-":
             return
-        with self.lock or logging._lock:  # type: ignore[attr-defined]
+        self.acquire()
+        try:
             old, self._fd = self._fd, self._open()
             os.close(old)
+        except OSError as error:
+            logging.getLogger(NAME).error("%s cannot be reopened: %s", self._path, error.strerror)
+        finally:
+            self.release()
 
     def close(self) -> None:
         """Nothing: see above."""
@@ -150,16 +155,6 @@ def write_text(log: logging.Logger, text: str) -> None:
     if not written:  # embedded, without setup()
         encoding = sys.stderr.encoding or "utf-8"
         sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding))
-
-
-def reopen(log: logging.Logger) -> None:
-    """After log rotation: each of the log's files anew."""
-    for handler in log.handlers:
-        if isinstance(handler, Handler):
-            try:
-                handler.reopen()
-            except OSError as error:
-                log.error("The error log cannot be reopened: %s", error)
 
 
 def wants_colour(fd: int) -> bool:

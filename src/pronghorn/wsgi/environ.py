@@ -61,7 +61,7 @@ def server_environ(
 class EnvironMaker:
     """Makes the environs of one connection. The connection's owner's thread."""
 
-    __slots__ = ("_base", "_line", "_section", "_template")
+    __slots__ = ("_base", "_keys", "_line", "_section", "_template")
 
     def __init__(self, base: Environ, peer: tuple[str, int] | None) -> None:
         """base: of the listener, never changed; peer: the client's address and port, if it has one."""
@@ -69,6 +69,7 @@ class EnvironMaker:
         # The template holds the keys of _section and of _line.
         self._template: Environ = {}
         self._section: FieldSection | None = None
+        self._keys: list[str] = []  # of the section's fields
         self._line: RequestLine | None = None
 
     def make(self, request: Request) -> Environ:
@@ -76,6 +77,7 @@ class EnvironMaker:
         if request.section is not self._section:
             self._template = {**self._base, **_field_keys(request.section)}
             self._section = request.section
+            self._keys = [key_of(name) for name, _ in request.section.fields]
             self._line = None
         line = request.line
         if line is not self._line:
@@ -83,8 +85,7 @@ class EnvironMaker:
             self._line = line
         environ = self._template.copy()
         for index, value in request.changes:
-            key = key_of(request.section.fields[index][0])
-            if key:
+            if key := self._keys[index]:
                 environ[key] = value.decode("latin-1")
         if line.authority is not None:
             _set_authority(environ, line.authority)
