@@ -94,8 +94,9 @@ def open_logs(settings: Settings) -> tuple[logging.Logger, AccessLog | None]:
         wanted = options.access_logfile
         return log, AccessLog(wanted, options.access_logformat) if wanted else None
     except OSError as error:
+        path = getattr(options, name)
         raise ConfigError(
-            f"{settings.origins.get(name, name)}: {getattr(options, name)!r} cannot be opened: {error.strerror}.",
+            f"{settings.origins.get(name, name)}: {path!r} cannot be opened: {error.strerror}.",
             mend="Its directory must exist, and the file must be writable for this user.",
         ) from error
 

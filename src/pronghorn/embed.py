@@ -231,7 +231,7 @@ class HandlerLog(AccessLog):
         self._server = server
 
     def write(self, record: Record) -> None:
-        handler: Any = self._class.__new__(self._class)
+        handler: Any = object.__new__(self._class)
         handler.server = self._server
         handler.client_address = (record.peer, int(record.peer_port or 0))
         handler.command, handler.path = record.method, record.target

@@ -24,7 +24,8 @@ def users_frame(error: BaseException) -> traceback.FrameSummary | None:
     """The innermost frame of the user's own code; else of a library's; None if there is neither."""
     frames = [frame for frame in _frames(error.__traceback__) if not _is_machinery(frame.filename)]
     own = [frame for frame in frames if not _is_library(frame.filename)]
-    return (own or frames or [None])[-1]
+    candidates = own or frames
+    return candidates[-1] if candidates else None
 
 
 def _frames(start: TracebackType | None) -> list[traceback.FrameSummary]:

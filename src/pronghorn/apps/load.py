@@ -107,7 +107,9 @@ class _Target:
         try:
             return factory(*self.arguments, **self.keywords)
         except (Exception, SystemExit) as error:
-            raise blame.explain(error, f"{module.__name__}:{shown}()", "when it was called") from error
+            reason = blame.explain(error, f"{module.__name__}:{shown}()", "when it was called")
+            reason.where = reason.where or _file_of(module)
+            raise reason from error
 
 
 def _import(name: str) -> ModuleType:
@@ -131,7 +133,8 @@ def _no_module(name: str, absent: str) -> ApplicationLoadError:
         mend = f"Did you mean `{parent_name}:{last}`?"
     else:
         path = getattr(parent, "__path__", ()) if parent_name else [os.getcwd(), *sys.path]
-        nearest = difflib.get_close_matches(last, {found.name for found in pkgutil.iter_modules(path)}, 1)
+        names = {found.name for found in pkgutil.iter_modules(path)}
+        nearest = difflib.get_close_matches(last, names, 1, cutoff=0.7)
         whole = absent[: len(absent) - len(last)] + nearest[0] + name[len(absent) :] if nearest else ""
         mend = f"Did you mean `{whole}`?" if whole else "Name a module, or its directory with --chdir DIR."
     looked = _file_of(parent) if parent is not None else f"Looked in {os.getcwd()} and sys.path"

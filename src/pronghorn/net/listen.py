@@ -5,6 +5,7 @@ import os
 import socket
 import stat
 from dataclasses import dataclass
+from typing import Any
 
 from pronghorn.errors import BindError
 from pronghorn.net import holder
@@ -117,7 +118,7 @@ def _bind_tcp(address: Address, backlog: int) -> list[Listener]:
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-_Place = tuple[socket.AddressFamily, tuple[str | int, ...]]
+_Place = tuple[socket.AddressFamily, tuple[Any, ...]]
 
 
 def _resolve(address: Address) -> list[_Place]:
@@ -131,8 +132,8 @@ def _resolve(address: Address) -> list[_Place]:
             f"The host name in {address} cannot be resolved: {getattr(error, 'strerror', error)}.",
             mend="Bind to 127.0.0.1 (this machine only) or 0.0.0.0 (all its interfaces), or mend the name.",
         ) from error
-    places = dict.fromkeys((family, place) for family, _, _, _, place in found)
-    return sorted(places, key=lambda place: place[0] != socket.AF_INET)
+    places: list[_Place] = [(family, tuple(place)) for family, _, _, _, place in found]
+    return sorted(dict.fromkeys(places), key=lambda place: place[0] != socket.AF_INET)
 
 
 def _bind_places(address: Address, places: list[_Place], backlog: int) -> list[Listener]:
@@ -156,7 +157,7 @@ def _bind_places(address: Address, places: list[_Place], backlog: int) -> list[L
     return listeners
 
 
-def _listening(family: int, place: tuple[str | int, ...], backlog: int) -> socket.socket:
+def _listening(family: int, place: tuple[Any, ...], backlog: int) -> socket.socket:
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         # Linux lets only one socket listen in spite of this; without it, TIME_WAIT blocks a restart.

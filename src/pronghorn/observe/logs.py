@@ -121,7 +121,7 @@ class ErrorLog(logging.Logger):
     """A logger that stays on: `disable_existing_loggers` is meant for the application's own."""
 
     @property
-    def disabled(self) -> bool:  # type: ignore[override]
+    def disabled(self) -> bool:
         return False
 
     @disabled.setter
@@ -155,6 +155,13 @@ def write_text(log: logging.Logger, text: str) -> None:
     if not written:  # embedded, without setup()
         encoding = sys.stderr.encoding or "utf-8"
         sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def reopen(log: logging.Logger) -> None:
+    """After log rotation: each of the log's files anew."""
+    for handler in log.handlers:
+        if isinstance(handler, Handler):
+            handler.reopen()
 
 
 def wants_colour(fd: int) -> bool:

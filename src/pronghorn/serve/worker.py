@@ -22,7 +22,7 @@ from pronghorn.http.limits import Limits
 from pronghorn.http.response import ResponseHead
 from pronghorn.net.listen import Listener
 from pronghorn.observe.access import AccessLog
-from pronghorn.observe.logs import reopen, write_text
+from pronghorn.observe.logs import Handler, write_text
 from pronghorn.serve.acceptor import PAUSE, Acceptor
 from pronghorn.serve.clock import Clock
 from pronghorn.serve.connection import CALL, HEAD, QUEUED, RETURNED, Connection
@@ -380,7 +380,9 @@ class Worker:
     def _reopen_logs(self) -> None:
         if self._access is not None:
             self._access.reopen()
-        reopen(self.log)
+        for handler in self.log.handlers:
+            if isinstance(handler, Handler):
+                handler.reopen()
 
 
 class _Bell:
