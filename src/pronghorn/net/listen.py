@@ -67,7 +67,7 @@ class Listener:
             self.server_name = (socket.gethostname() or "localhost") if given in _WILDCARDS else shown
             self.server_port = str(port)
         else:
-            self.url = str(address) if address.kind != "fd" else _unix_url(listening)
+            self.url = _unix_url(listening)
             self.server_name, self.server_port = "localhost", "80"
 
     def own_file(self, path: str) -> None:

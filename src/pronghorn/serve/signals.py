@@ -1,4 +1,9 @@
-"""What the signals of an operator mean to a worker. Handlers only set flags and wake the leader."""
+"""What the signals of an operator mean to a worker.
+
+Python runs a signal's handler on the main thread, when that thread next runs Python code: never, if it
+has just begun to wait. So the handlers here do nothing. What counts is the wake-up descriptor, into which
+the C-level handler writes the signal's number at once; the leader reads it and acts.
+"""
 
 import signal
 from types import FrameType
@@ -8,18 +13,16 @@ from pronghorn.serve.worker import Worker
 
 def install(worker: Worker) -> None:
     """Main thread only. TERM: drain; again: end at once. INT, QUIT: end at once. USR1: reopen the logs."""
-
-    def graceful(number: int, frame: FrameType | None) -> None:
-        worker.stop()
-
-    def quick(number: int, frame: FrameType | None) -> None:
-        worker.stop(graceful=False)
-
-    def reopen(number: int, frame: FrameType | None) -> None:
-        worker.reopen_logs()
-
-    signal.signal(signal.SIGTERM, graceful)
-    signal.signal(signal.SIGINT, quick)
-    signal.signal(signal.SIGQUIT, quick)
-    signal.signal(signal.SIGUSR1, reopen)
+    worker.on_signal = {
+        signal.SIGTERM: worker.stop,
+        signal.SIGINT: worker.stop_now,
+        signal.SIGQUIT: worker.stop_now,
+        signal.SIGUSR1: worker.reopen_logs,
+    }
     signal.set_wakeup_fd(worker.signals_fd, warn_on_full_buffer=False)
+    for number in worker.on_signal:
+        signal.signal(number, _nothing)
+
+
+def _nothing(number: int, frame: FrameType | None) -> None:
+    """The leader acts."""

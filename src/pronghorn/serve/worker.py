@@ -14,7 +14,7 @@ import ssl
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from pronghorn import __version__
@@ -78,6 +78,8 @@ class Worker:
         """Nothing was cut off at the end."""
         self.after_request: Callable[[], None] | None = None
         """Called after each exchange, in the thread that ended it. Set it before `run`."""
+        self.on_signal: Mapping[int, Callable[[], None]] = {}
+        """By signal number: what the leader does."""
         self.abandon: Callable[[], None] | None = None
         """Called when a call on the main thread is stuck beyond the graceful timeout: does not return."""
         self.observer: Observer | None = None
@@ -91,7 +93,7 @@ class Worker:
         self._flushing: set[Connection] = set()
         self._posts: deque[Connection] = deque()
         self._batch: Iterator[tuple[int, int]] = iter(())
-        self._bell = _Bell()
+        self._bell = _Bell(self._signalled)
         self._polling = False
         self._round_calls = 0
         self._stop_asked = 0  # 1: gracefully; 2: at once
@@ -106,7 +108,7 @@ class Worker:
 
     @property
     def signals_fd(self) -> int:
-        """Where signal.set_wakeup_fd may write: a byte there makes the leader look around."""
+        """Where signal.set_wakeup_fd may write: the leader runs what `on_signal` says of the number."""
         return self._bell.fd_to_ring
 
     def run(self) -> None:
@@ -139,13 +141,17 @@ class Worker:
         self._bell.close()
 
     def stop(self, graceful: bool = True) -> None:
-        """Drain and end; a second call, or graceful=False, ends at once. Any thread; a signal handler may."""
+        """Drain and end; a second call, or graceful=False, ends at once. Any thread."""
         self.persistence.persist = False
         self._stop_asked = 2 if self._stop_asked or not graceful else 1
         self._wake()
 
+    def stop_now(self) -> None:
+        """End at once. Any thread."""
+        self.stop(graceful=False)
+
     def reopen_logs(self) -> None:
-        """After a log rotation. Any thread; a signal handler may."""
+        """After a log rotation. Any thread."""
         self._reopen = True
         self._wake()
 
@@ -159,6 +165,11 @@ class Worker:
         self._bell.ring()
 
     # The leader's loop
+
+    def _signalled(self, number: int) -> None:
+        action = self.on_signal.get(number)
+        if action is not None:
+            action()
 
     def _lead(self, me: Member) -> None:
         """Until the lead is lost or the work is over."""
@@ -386,9 +397,10 @@ class Worker:
 
 
 class _Bell:
-    """Wakes the leader out of the poller."""
+    """Wakes the leader out of the poller, and tells it of signals."""
 
-    def __init__(self) -> None:
+    def __init__(self, signalled: Callable[[int], None]) -> None:
+        self._signalled = signalled
         self._listen, self._ring = socket.socketpair()
         self._listen.setblocking(False)
         self._ring.setblocking(False)
@@ -396,13 +408,15 @@ class _Bell:
         self.fd_to_ring = self._ring.fileno()
 
     def ring(self) -> None:
-        """Any thread; a signal handler may."""
+        """Any thread."""
         with contextlib.suppress(OSError):  # full: it rings already. Closed: nobody sleeps.
             os.write(self.fd_to_ring, b"\0")
 
     def ready(self, mask: int) -> bool:
         with contextlib.suppress(BlockingIOError):
-            self._listen.recv(4096)
+            for number in self._listen.recv(4096):
+                if number:
+                    self._signalled(number)
         return True
 
     def close(self) -> None:
