@@ -56,8 +56,8 @@ def _process_with(inodes: set[str]) -> str:
     targets = {f"socket:[{inode}]" for inode in inodes}
     for pid in filter(str.isdigit, os.listdir("/proc")) if targets else ():
         try:
-            for descriptor in os.scandir(f"/proc/{pid}/fd"):
-                if os.readlink(descriptor.path) in targets:
+            for descriptor in os.listdir(f"/proc/{pid}/fd"):
+                if os.readlink(f"/proc/{pid}/fd/{descriptor}") in targets:
                     return _describe(pid)
         except OSError:  # the process is gone, or is another user's
             continue

@@ -39,13 +39,21 @@ NewConnection = Callable[[socket.socket, Listener, tuple[str, int] | None], None
 class Acceptor:
     """One listener. Leader only."""
 
-    def __init__(self, listener: Listener, poller: Poller, new: NewConnection, log: logging.Logger) -> None:
-        """new: called with each accepted socket, its listener and its peer."""
+    def __init__(
+        self,
+        listener: Listener,
+        poller: Poller,
+        new: NewConnection,
+        short: Callable[[], None],
+        log: logging.Logger,
+    ) -> None:
+        """new: called with each accepted socket, its listener and its peer. short: called when there are no
+        descriptors left."""
         self.listener = listener
         self.fd = listener.socket.fileno()
-        self.short_of_descriptors = False
         self._poller = poller
         self._new = new
+        self._short = short
         self._log = log
         self._watching = False
         listener.socket.setblocking(False)
@@ -68,7 +76,7 @@ class Acceptor:
                 if error.errno in _CLIENT_GAVE_UP:
                     continue
                 if error.errno in _OUT_OF_SOMETHING:
-                    self.short_of_descriptors = True
+                    self._short()
                 else:
                     self._log.error("accept on %s: %s", self.listener.url, error)
                 break

@@ -9,6 +9,7 @@ import errno
 import socket
 import struct
 from enum import IntEnum
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from pronghorn.errors import ClientDisconnected, ProtocolError
@@ -28,7 +29,7 @@ from pronghorn.wsgi.input import RequestBody
 if TYPE_CHECKING:
     from pronghorn.serve.worker import Worker
 
-RECV_HEAD = 65536
+RECV_HEAD = 16384
 RECV_BODY = 262144
 
 _LINGER = 2.0
@@ -229,7 +230,7 @@ class Connection:
         h1 = self.h1
         while request is not None:
             self.exchange.request = request
-            if request.section.has_body and not self._begin_body(request):
+            if request.section.has_body and h1.content is None and not self._begin_body(request):
                 return True
             if not worker.run_call(self):
                 return False
@@ -351,6 +352,9 @@ class Connection:
             if body is not None:
                 environ["wsgi.input"] = body.open()
                 environ["CONTENT_LENGTH"] = str(body.size)
+            elif self.h1.content is not None:
+                environ["wsgi.input"] = BytesIO(self.h1.content)
+                self.h1.content = None
             if worker.observer is not None:
                 exchange.environ = environ
                 exchange.begin_call()

@@ -58,13 +58,14 @@ class Timers:
         timed.bucket = 0
         timed.due = NEVER
 
-    def wait(self, now: float) -> float:
-        """Seconds until something may expire; -1 if nothing will."""
-        while self._order and not self._buckets[self._order[0]]:
-            del self._buckets[heapq.heappop(self._order)]
-        if not self._order:
-            return -1
-        return max(0.0, self._order[0] * RESOLUTION - now)
+    def wait(self, alarm: float, now: float) -> float:
+        """Seconds until something may expire, or the clock reaches `alarm`; -1 if neither will happen."""
+        order = self._order
+        while order and not self._buckets[order[0]]:
+            del self._buckets[heapq.heappop(order)]
+        if order:
+            alarm = min(alarm, order[0] * RESOLUTION)
+        return -1 if alarm == NEVER else max(0.0, alarm - now)
 
     def run(self, now: float) -> None:
         """Call `expired` of everything that is due."""

@@ -99,9 +99,10 @@ class Worker:
         self._stop_asked = 0  # 1: gracefully; 2: at once
         self._draining = False
         self._over = False
-        self._close_listeners_at = NEVER
         self._resume_accept_at = NEVER
+        self._close_listeners_at = NEVER
         self._drain_until = NEVER
+        self._alarm = NEVER  # the next of these two
         self._reopen = False
 
     # Any thread
@@ -120,7 +121,7 @@ class Worker:
         self._targets[self._bell.fd] = self._bell
         self.poller.change(self._bell.fd, 0, READ)
         for listener in self._listeners:
-            acceptor = Acceptor(listener, self.poller, self._new_connection, self.log)
+            acceptor = Acceptor(listener, self.poller, self._new_connection, self._pause_accept, self.log)
             self._bases[listener] = server_environ(
                 software=f"pronghorn/{__version__}",
                 errors=ErrorStream(partial(write_text, self.log)),
@@ -201,10 +202,7 @@ class Worker:
         calls = self.crew.calls - self._round_calls
         if calls:
             self.crew.sample((now - clock.now) / calls)
-        timeout = self.timers.wait(now)
-        for at in (self._close_listeners_at, self._resume_accept_at, self._drain_until):
-            if at != NEVER:
-                timeout = min(max(0.0, at - now), timeout if timeout >= 0 else NEVER)
+        timeout = self.timers.wait(min(self._alarm, self._resume_accept_at), now)
         # Whoever posts looks at _polling after its append, we at _posts after setting it.
         self._polling = True
         if self._posts:
@@ -241,8 +239,6 @@ class Worker:
         self.timers.run(now)
         if self._stop_asked:
             self._go_down(now)
-        if any(acceptor.short_of_descriptors for acceptor in self._acceptors):
-            self._pause_accept(now)
         elif now >= self._resume_accept_at:
             self._resume_accept_at = NEVER
             self._accept(True)
@@ -311,13 +307,11 @@ class Worker:
         for acceptor in self._acceptors:
             acceptor.watch(wanted)
 
-    def _pause_accept(self, now: float) -> None:
-        for acceptor in self._acceptors:
-            acceptor.short_of_descriptors = False
+    def _pause_accept(self) -> None:
         if self._resume_accept_at == NEVER:
             self.log.error("no descriptors left: new connections wait; raise the limit (ulimit -n)")
         self._accept(False)
-        self._resume_accept_at = now + PAUSE
+        self._resume_accept_at = self.clock.now + PAUSE
 
     # The end. Leader only
 
@@ -326,6 +320,7 @@ class Worker:
             self._begin_drain(now)
         if now >= self._close_listeners_at:
             self._close_listeners_at = NEVER
+            self._alarm = self._drain_until
             for acceptor in self._acceptors:
                 acceptor.close()
             self._acceptors = []
@@ -344,7 +339,7 @@ class Worker:
             acceptor.refuse_new()
             acceptor.watch(True)
             acceptor.ready(READ)
-        self._close_listeners_at = now + _CLOSE_LISTENERS
+        self._close_listeners_at = self._alarm = now + _CLOSE_LISTENERS
         self.idle_time = min(self.idle_time, _IDLE_MOMENT)
         for connection in self._connections:
             if connection.phase is HEAD and not connection.h1.pending:

@@ -28,16 +28,17 @@ _ERROR_HEAD = ResponseHead(
 class Application:
     """A WSGI application and what its calls share. Any thread."""
 
-    __slots__ = ("_app", "_heads", "_log")
+    __slots__ = ("_app", "_heads", "_log", "_warn")
 
     def __init__(self, app: WSGIApplication, log: logging.Logger) -> None:
         self._app = app
         self._log = log
+        self._warn = log.warning
         self._heads = Heads()
 
     def call(self, exchange: Exchange, environ: Environ) -> None:
         """Call the application once and send what it returns. Raises nothing that the application caused."""
-        response = Response(exchange, self._heads, self._log.warning)
+        response = Response(exchange, self._heads, self._warn)
         environ["wsgi.early_hints"] = response.early_hints
         result: Any = None
         try:

@@ -38,6 +38,7 @@ class H1Connection:
         "_scheme",
         "_skipped",
         "_whole",
+        "content",
         "persistent",
         "reading",
         "unread",
@@ -54,6 +55,8 @@ class H1Connection:
         self._partial: bytearray | None = None
         self._partial_line = -1  # where the request line in it ends
         self._skipped = 0  # empty lines before it
+        self.content: bytes | None = None
+        """The whole body of the request, where it came with its head; the owner takes it and sets None."""
         self._body: SizedBody | ChunkedBody | None = None
         self._memo = HeadMemo(limits, scheme)
         self._whole = b""  # the last segment, where it was a head and nothing else
@@ -111,14 +114,15 @@ class H1Connection:
         if request is None or block != memo.block or line != memo.line:
             request = memo.parse(line, block)
         end += 4
-        alone = end == len(data)
-        self._whole = data if alone and not start and not request.section.has_body else b""
-        if alone:
-            self.unread = b""
-        else:
-            self._pos = end
+        whole = b""
         if request.section.has_body:
-            self._begin_body(request)
+            end += self._begin_body(request, end)
+        elif not start and end == len(data):
+            whole = data
+        self._whole = whole
+        self._pos = end
+        if end == len(data):
+            self.unread = b""
         return request
 
     def _irregular(self) -> Request | None:
@@ -171,13 +175,23 @@ class H1Connection:
 
     # Reading a body
 
-    def _begin_body(self, request: Request) -> None:
+    def _begin_body(self, request: Request, at: int) -> int:
+        """A body begins in `unread`: take it, if it is all there; the octets that were taken."""
         section = request.section
+        size = section.content_length
+        if size is not None and size <= len(self.unread) - at:
+            self.content = self.unread[at : at + size]
+            return size
         self.reading = READING["body announced"][self.reading]
-        self._body = ChunkedBody(self._limits) if section.chunked else SizedBody(section.content_length or 0)
+        self._body = ChunkedBody(self._limits) if section.chunked else SizedBody(size or 0)
+        return 0
 
     def receive_body(self, data: bytes, write: Write) -> bool:
         """Take octets of a body and write its content; True when it is complete. Begin with b""."""
+        if self.content is not None:
+            write(self.content)
+            self.content = None
+            return True
         assert self._body is not None
         if self.unread:
             data = self.unread[self._pos :] + data
