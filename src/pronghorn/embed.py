@@ -10,14 +10,14 @@ httpd.server_close()
 import os
 import select
 import signal
-import socket
 import socketserver
 import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from email.message import Message
-from types import FrameType, TracebackType
+from socket import socket as Socket  # Server.socket shadows the module's name
+from types import TracebackType
 from typing import Any, Self
 
 from pronghorn.assemble import settings_from_python
@@ -81,11 +81,11 @@ class Server:
         self._idle.set()
 
     @property
-    def socket(self) -> socket.socket:
+    def socket(self) -> Socket:
         return self._listener.socket
 
     @socket.setter
-    def socket(self, value: socket.socket) -> None:
+    def socket(self, value: Socket) -> None:
         self._listener.socket = value
 
     def fileno(self) -> int:
@@ -168,15 +168,19 @@ def _interruptible(worker: Worker) -> None:
         return
     interrupted = False
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
+    def interrupt() -> None:
         nonlocal interrupted
         interrupted = True
-        worker.stop(graceful=False)
+        worker.stop_now()
 
-    signal.signal(signal.SIGINT, interrupt)
+    worker.on_signal = {signal.SIGINT: interrupt}
+    before = signal.set_wakeup_fd(worker.signals_fd, warn_on_full_buffer=False)
+    # Nothing for Python to do: the worker is told of the signal by the descriptor.
+    signal.signal(signal.SIGINT, lambda number, frame: None)
     try:
         worker.run()
     finally:
+        signal.set_wakeup_fd(before)
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if interrupted:
         raise KeyboardInterrupt
@@ -200,7 +204,7 @@ class Borrowed(Listener):
         self.socket = _wrapped_like(lender.socket, shared)
 
 
-class _Rationed(socket.socket):
+class _Rationed(Socket):
     """Seems to have an empty accept queue once `left` connections were accepted."""
 
     left: int | None = None
@@ -214,7 +218,7 @@ class _Rationed(socket.socket):
         return accepted
 
 
-def _wrapped_like(model: socket.socket, plain: socket.socket) -> socket.socket:
+def _wrapped_like(model: Socket, plain: Socket) -> Socket:
     if not isinstance(model, ssl.SSLSocket):
         return plain
     return model.context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)

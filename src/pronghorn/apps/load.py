@@ -16,7 +16,7 @@ import inspect
 import os
 import pkgutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
@@ -132,13 +132,19 @@ def _no_module(name: str, absent: str) -> ApplicationLoadError:
     if parent is not None and hasattr(parent, last):
         mend = f"Did you mean `{parent_name}:{last}`?"
     else:
-        path = getattr(parent, "__path__", ()) if parent_name else [os.getcwd(), *sys.path]
-        names = {found.name for found in pkgutil.iter_modules(path)}
+        path = list(getattr(parent, "__path__", ())) if parent_name else [os.getcwd(), *sys.path]
+        names = {found.name for found in pkgutil.iter_modules(path)} | _directories(path)
         nearest = difflib.get_close_matches(last, names, 1, cutoff=0.7)
         whole = absent[: len(absent) - len(last)] + nearest[0] + name[len(absent) :] if nearest else ""
         mend = f"Did you mean `{whole}`?" if whole else "Name a module, or its directory with --chdir DIR."
     looked = _file_of(parent) if parent is not None else f"Looked in {os.getcwd()} and sys.path"
     return ApplicationLoadError(f"There is no module named {absent!r}.", where=looked, mend=mend)
+
+
+def _directories(path: Iterable[str]) -> set[str]:
+    """Packages without an __init__.py, which pkgutil does not list."""
+    first = next(iter(path), "")
+    return {found.name for found in os.scandir(first) if found.is_dir()} if os.path.isdir(first) else set()
 
 
 def _path_given(spec: str, path: str, expression: str) -> ApplicationLoadError:

@@ -3,6 +3,7 @@
 Each raises BlockingIOError when the socket must be waited for, and another OSError when it is dead.
 """
 
+import contextlib
 import os
 import socket
 import ssl
@@ -10,6 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 Part = bytes | memoryview
+
+FILE_MOST = 1 << 20
+"""Octets of a file in one call."""
 
 
 class Transport(Protocol):
@@ -33,23 +37,30 @@ class Transport(Protocol):
     def pending(self) -> bool:
         """Whether octets wait that the poller knows nothing of."""
 
+    def say_goodbye(self) -> None:
+        """Nothing more will be sent (RFC 9112 section 9.8 for TLS)."""
+
 
 class PlainTransport:
     """TCP or UNIX: the socket's own methods."""
 
-    __slots__ = ("_fd", "recv", "send", "send_parts")
+    __slots__ = ("_sock", "recv", "send", "send_parts")
 
     def __init__(self, sock: socket.socket) -> None:
-        self._fd = sock.fileno()
+        self._sock = sock
         self.recv = sock.recv
         self.send = sock.send
         self.send_parts = sock.sendmsg
 
     def send_file(self, file: int, offset: int, count: int) -> int:
-        return os.sendfile(self._fd, file, offset, count)
+        # On a fast connection one call would go on as long as the client reads.
+        return os.sendfile(self._sock.fileno(), file, offset, min(count, FILE_MOST))
 
     def pending(self) -> bool:
         return False
+
+    def say_goodbye(self) -> None:
+        pass
 
 
 class TlsTransport:
@@ -81,6 +92,10 @@ class TlsTransport:
 
     def pending(self) -> bool:
         return self._sock.pending() > 0
+
+    def say_goodbye(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._sock.unwrap()  # sends close_notify, and does not wait for the client's
 
 
 def make_transport(sock: socket.socket) -> Transport:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pronghorn.errors import ClientDisconnected, ProtocolError
 from pronghorn.http.h1.connection import H1Connection
-from pronghorn.http.h1.states import Writing
+from pronghorn.http.h1.states import Reading, Writing
 from pronghorn.http.h1.write import CONTINUE
 from pronghorn.http.request import Request
 from pronghorn.http.response import ResponseHead
@@ -186,8 +186,11 @@ class Connection:
             return self.ready(READ)
         elif phase is not CLOSED:
             # Somebody else is the owner, or nobody can go on yet: look no more until the answer is there.
-            if mask & WRITE and self.outbox.waiting:
-                self._flush_some()
+            if mask & WRITE:
+                if self.outbox.waiting:
+                    self._flush_some()
+                else:
+                    self.watch(self._mask & READ)
             if mask & ~WRITE:
                 self.watch(self._mask & WRITE if not mask & ~(READ | WRITE) else 0)
         return True
@@ -200,7 +203,7 @@ class Connection:
         """It was posted: the call has ended, or an answer waits for the client. False: the lead was lost."""
         if self.phase is RETURNED:
             return self._settle()
-        if self.phase is CALL and self.outbox.waiting:
+        if self.phase in (QUEUED, CALL) and self.outbox.waiting:
             self.watch(self._mask & READ | WRITE)
             self._expect_progress()
         elif self._tls and self.phase in (HEAD, BODY) and self._transport.pending():
@@ -217,7 +220,7 @@ class Connection:
         elif self.phase is BODY:
             self.refuse(ProtocolError(408, "the request's body stopped coming", "RFC 9110 section 15.5.9"))
         elif self.phase is CALL:
-            if self.outbox.waiting:
+            if self.outbox.waiting and self._mask & WRITE:
                 self.outbox.close()
         elif self.phase in (FLUSH, LINGER):
             self.close()
@@ -361,7 +364,7 @@ class Connection:
             worker.application.call(exchange, environ)
             if body is not None:
                 self._close_body()
-        except Exception as error:  # a defect of ours; what the application raises does not come here
+        except BaseException as error:  # a defect of ours; what the application raises does not come here
             worker.log.critical("a defect in the server; please report it", exc_info=error)
             self.h1.cut()
             self.outbox.broken = True
@@ -392,29 +395,27 @@ class Connection:
 
     def _settle(self) -> bool:
         """After an answer: flush, go on, or close. False: the lead was lost."""
-        outbox = self.outbox
-        if outbox.waiting:
-            self.move(FLUSH)
-            self.watch(WRITE)
-            self._worker.flushing(self)
-            self._expect_progress()
-            return True
-        if outbox.broken or not self._end_batch():
-            self.close()
-            return True
-        return self._go_on()
+        return self._go_on() if self._end_batch() else True
 
     def _go_on(self) -> bool:
         """All that was answered is with the client."""
         h1 = self.h1
         if not h1.persistent or h1.writing is Writing.CLOSED:
-            if self._refused or h1.pending:
-                self._linger()
+            if self.exchange.reset:
+                self.close(reset=True)
+            elif self._refused or h1.pending or self.exchange.request.section.persistent:
+                self._linger()  # the client may be sending its next request
             else:
-                self.close(reset=self.exchange.reset)
+                self.close()
             return True
         self.move(HEAD)
         self.watch(READ)
+        self._arriving = False
+        if h1.reading is Reading.BODY:
+            # An earlier answer had to be flushed before the body's turn came.
+            self.move(BODY)
+            self._expect_body()
+            return True
         try:
             request = h1.next_request()
         except ProtocolError as error:
@@ -423,14 +424,19 @@ class Connection:
         return self._advance(request)
 
     def _end_batch(self) -> bool:
+        """Whether all that was answered is with the client; otherwise it is flushed first, or is gone."""
+        outbox = self.outbox
         try:
-            self.outbox.end_batch()
+            outbox.end_batch()
         except ClientDisconnected:
+            pass
+        if outbox.broken:
             self.close()
             return False
-        if self.outbox.waiting and self.phase is HEAD:
+        if outbox.waiting:
             self.move(FLUSH)
             self.watch(WRITE)
+            self._worker.flushing(self)
             self._expect_progress()
             return False
         return True
@@ -467,6 +473,7 @@ class Connection:
 
     def _linger(self) -> None:
         """Half-close and read on for a while, or the client's data would turn our answer into a reset."""
+        self._transport.say_goodbye()
         try:
             self._sock.shutdown(socket.SHUT_WR)
         except OSError as error:
@@ -504,6 +511,8 @@ class Connection:
                 self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             except OSError:
                 pass
+        else:
+            self._transport.say_goodbye()
         self._sock.close()
 
     def _close_body(self) -> None:

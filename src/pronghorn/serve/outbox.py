@@ -27,17 +27,21 @@ BATCH_MOST = 65536
 JOIN_MOST = 16384
 """Up to this many octets, copying them behind the head is cheaper than a second piece."""
 
+_SENDS_MOST = 4
+"""Arbitrary: sends for one connection before the others' turn; the poller comes back to it."""
+
 _SPILL_MOST = 1 << 30
 """Octets of one answer on disk before its producer has to wait after all."""
 
 
 class _FilePart:
-    """A part of a file that waits. The descriptor is ours."""
+    """A part of a file that waits. The descriptor is ours; with `spilled`, the file is, too."""
 
-    __slots__ = ("count", "fd", "offset")
+    __slots__ = ("count", "fd", "offset", "spilled")
 
-    def __init__(self, fd: int, offset: int, count: int) -> None:
+    def __init__(self, fd: int, offset: int, count: int, spilled: bool = False) -> None:
         self.fd = fd
+        self.spilled = spilled
         self.offset = offset
         self.count = count
 
@@ -78,6 +82,8 @@ class Outbox:
 
     def put(self, octets: bytes, more: bool = False) -> None:
         """Send. Raises ClientDisconnected."""
+        if self.broken:
+            raise self._lost()
         if self.batch is not None or more:
             self._put_batch(octets, more)
         elif self.waiting:
@@ -95,6 +101,8 @@ class Outbox:
     def put_large(self, octets: bytes, block: bytes) -> None:
         """Send a head and a large block without copying it. Raises ClientDisconnected."""
         self.release()
+        if self.broken:
+            raise self._lost()
         if self.waiting:
             self._append(octets)
             self._append(block)
@@ -102,7 +110,8 @@ class Outbox:
         try:
             sent = self._transport.send_parts((octets, block))
         except BlockingIOError:
-            sent = 0
+            self._append(octets + block)  # OpenSSL wants the same octets again
+            return
         except OSError:
             raise self._lost() from None
         if sent < len(octets):
@@ -115,18 +124,21 @@ class Outbox:
     def put_file(self, file: int, offset: int, count: int) -> None:
         """Send a part of a file, whose descriptor stays the caller's. Raises ClientDisconnected."""
         self.release()
-        while count and not self.waiting:
+        if self.broken:
+            raise self._lost()
+        if not self.waiting:
             try:
                 sent = self._transport.send_file(file, offset, count)
             except BlockingIOError:
-                break
+                sent = 0
             except OSError:
                 raise self._lost() from None
-            if not sent:
-                raise self._lost()  # the file has shrunk: the length that was announced cannot be kept
+            else:
+                if not sent:
+                    raise self._lost()  # the file has shrunk: the length that was announced cannot be kept
             offset += sent
             count -= sent
-        if count:
+        if count:  # the leader does the rest: a file costs no application thread
             self._wait_in_line(_FilePart(os.dup(file), offset, count))
 
     def wait_for_room(self) -> None:
@@ -136,8 +148,7 @@ class Outbox:
             return
         with room:
             while self._memory > HIGH_WATER and not self.broken:
-                spilled = self._spill.count if self._spill is not None else 0
-                if self._crowded() and spilled < _SPILL_MOST and self._to_disk():
+                if self._crowded() and self._spilled() < _SPILL_MOST and self._to_disk():
                     break
                 room.wait(0.05)  # looks again whether threads are short
         if self.broken:
@@ -221,9 +232,9 @@ class Outbox:
 
     def _to_disk(self) -> bool:
         """Move all octets that wait in memory to a temporary file; False if the disk refuses."""
+        moved: deque[Part | _FilePart] = deque()
         try:
             with tempfile.TemporaryFile(prefix="pronghorn-answer-") as file:
-                moved: deque[Part | _FilePart] = deque()
                 last: _FilePart | None = None  # the part of our file that ends where the next octets go
                 offset = 0
                 for part in self._parts:
@@ -233,12 +244,15 @@ class Outbox:
                         continue
                     file.write(part)
                     if last is None:
-                        last = _FilePart(os.dup(file.fileno()), offset, 0)
+                        last = _FilePart(os.dup(file.fileno()), offset, 0, spilled=True)
                         moved.append(last)
                     last.count += len(part)
                     offset += len(part)
                 file.flush()
         except OSError:
+            for part in moved:
+                if isinstance(part, _FilePart) and part not in self._parts:
+                    os.close(part.fd)
             return False
         self._parts = moved
         self._memory = 0
@@ -249,6 +263,8 @@ class Outbox:
         """Add to the part that grows on disk."""
         spill = self._spill
         assert spill is not None
+        if self._spilled() >= _SPILL_MOST:
+            return False
         try:
             if os.pwrite(spill.fd, part, spill.offset + spill.count) != len(part):
                 return False
@@ -257,6 +273,9 @@ class Outbox:
         spill.count += len(part)
         return True
 
+    def _spilled(self) -> int:
+        return sum(part.count for part in self._parts if isinstance(part, _FilePart) and part.spilled)
+
     # The leader
 
     def flush(self) -> bool:
@@ -264,7 +283,9 @@ class Outbox:
         assert self._room is not None
         taken = False
         with self._room:
-            while self._parts and not self.broken:
+            for _ in range(_SENDS_MOST):  # a client that reads fast must not keep the leader
+                if not self._parts or self.broken:
+                    break
                 try:
                     sent = self._send_first()
                 except BlockingIOError:

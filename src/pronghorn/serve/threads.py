@@ -18,6 +18,7 @@ calls all run on the first thread; the second leads only while the first is in a
 
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
@@ -91,6 +92,7 @@ class Crew(Generic[Task]):
         self._leader: Member | None = None
         self._taken: Task | None = None
         self._wanted: Member | None = None  # rests, and is to have the lead again
+        self._give_back = False  # there is one; read without the lock
         self._over = threading.Event()
         self._lead = lead
         self._run = run
@@ -133,10 +135,11 @@ class Crew(Generic[Task]):
             member.give(Order.STOP)
 
     def join(self, timeout: float) -> None:
-        """Wait for the threads to end, each for at most `timeout` seconds."""
+        """Wait for the threads to end, for at most `timeout` seconds."""
+        until = time.monotonic() + timeout
         for member in self._members:
             if member.thread is not None and member.thread is not threading.current_thread():
-                member.thread.join(timeout)
+                member.thread.join(max(0.0, until - time.monotonic()))
 
     @property
     def crowded(self) -> bool:
@@ -153,11 +156,10 @@ class Crew(Generic[Task]):
     def post_lookout(self, task: Task) -> bool:
         """Somebody must watch before a call is run inline. False: nobody is free, the task waits instead."""
         with self._lock:
+            if self.watched:
+                return True
             leader = self._leader
-            if leader is not None and not leader.may_call:
-                self._waiting.append(task)
-                return False
-            if not self._idle:
+            if not self._idle or (leader is not None and not leader.may_call):
                 self._waiting.append(task)
                 return False
             self._lookout = lookout = self._idle.pop()
@@ -188,16 +190,16 @@ class Crew(Generic[Task]):
 
     def gave_lead_back(self) -> bool:
         """Whether the lead has just gone back to the thread that runs the calls."""
-        if self._wanted is None:
+        if not self._give_back:
             return False
         with self._lock:
-            member = self._wanted
-            if member is None:
-                return False
-            self._wanted = None
-            self._leader = member
-        member.give(Order.LEAD)
-        return True
+            self._give_back = False
+            member, self._wanted = self._wanted, None
+            if member is not None:
+                self._leader = member
+        if member is not None:
+            member.give(Order.LEAD)
+        return member is not None
 
     def taken_over(self) -> Task | None:
         """The task whose call was running when its leader lost the lead to the new one."""
@@ -251,6 +253,7 @@ class Crew(Generic[Task]):
             back = me.may_call and self._leader is not None and not self._leader.may_call
             if back:
                 self._wanted = me
+                self._give_back = True
             else:
                 self._idle.append(me)
             if not back and not self._waiting:

@@ -6,6 +6,7 @@ on, it is put into a later bucket. Only a deadline that moves nearer must be ann
 """
 
 import heapq
+from collections.abc import Callable
 from typing import Protocol
 
 RESOLUTION = 0.05
@@ -28,7 +29,9 @@ class Timed(Protocol):
 class Timers:
     """Leader only."""
 
-    def __init__(self) -> None:
+    def __init__(self, failed: Callable[[object, Exception], None]) -> None:
+        """failed: told of what `expired` raises; the others of its bucket must not suffer."""
+        self._failed = failed
         self._buckets: dict[int, set[Timed]] = {}
         self._order: list[int] = []  # a heap of the buckets' keys
 
@@ -75,6 +78,9 @@ class Timers:
                 timed.bucket = 0
                 timed.due = NEVER
                 if timed.deadline <= now:
-                    timed.expired()
+                    try:
+                        timed.expired()
+                    except Exception as error:
+                        self._failed(timed, error)
                 else:
                     self.watch(timed)

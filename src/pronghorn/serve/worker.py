@@ -8,7 +8,6 @@ Between `run` and the end one thread leads (see `threads`); all that says "Leade
 
 import contextlib
 import logging
-import os
 import socket
 import ssl
 import sys
@@ -68,7 +67,7 @@ class Worker:
         self.application = Application(app, self.log)
         self.clock = Clock()
         self.persistence = Persistence(options.keep_alive > 0)
-        self.timers = Timers()
+        self.timers = Timers(self._sacrifice)
         self.poller = make_poller()
         self.crew: Crew[Connection] = Crew(options.threads, self._lead, self._run_detached, self._wake)
         self.crowded: Callable[[], bool] = lambda: self.crew.crowded
@@ -178,23 +177,29 @@ class Worker:
         if taken is not None:
             taken.outbox.release()  # answers that waited for the one which is slow
         while not self._over:
-            target = None
-            try:
-                for fd, mask in self._batch:
-                    target = self._targets.get(fd)
+            for fd, mask in self._batch:
+                target = self._targets.get(fd)
+                try:
                     if target is not None and not target.ready(mask):
                         return
-                target = None
-                if not self._attend() or self.crew.gave_lead_back():
-                    return
+                except Exception as error:
+                    self._sacrifice(target, error)
+            if not self._attend() or self.crew.gave_lead_back():
+                return
+            try:
                 self._end_round()
-                if not self._over:
-                    self._poll()
-            except Exception as error:  # a defect of ours must cost one connection, not the service
-                self.log.critical("a defect in the server; please report it", exc_info=error)
-                if isinstance(target, Connection):
-                    target.close()
+            except Exception as error:
+                self._sacrifice(None, error)
+            if not self._over:
+                self._poll()
         self.crew.stop()
+
+    def _sacrifice(self, target: object, error: Exception) -> None:
+        """A defect of ours costs one connection, not the service. Leader only."""
+        self.log.critical("a defect in the server; please report it", exc_info=error)
+        if isinstance(target, Connection):
+            with contextlib.suppress(Exception):
+                target.close()
 
     def _poll(self) -> None:
         clock = self.clock
@@ -216,16 +221,20 @@ class Worker:
         """Connections that came back, and requests that waited for a thread. False: the lead was lost."""
         posts = self._posts
         for _ in range(len(posts)):
-            if not posts.popleft().resume():
-                return False
-        while self.crew.queued:
-            connection = self.crew.next_waiting()
-            if connection is None:
+            connection = posts.popleft()
+            try:
+                if not connection.resume():
+                    return False
+            except Exception as error:
+                self._sacrifice(connection, error)
+        while self.crew.queued:  # with one thread, when it has the lead again
+            waiting = self.crew.next_waiting()
+            if waiting is None:
                 break
-            if not self.run_call(connection):
+            if not self.run_call(waiting):
                 return False
-            if connection.phase is RETURNED and not connection.resume():
-                return False
+            if waiting.phase is RETURNED:
+                posts.append(waiting)
         return True
 
     def _end_round(self) -> None:
@@ -249,8 +258,8 @@ class Worker:
         """Run the application for a complete request. Leader only. False: the lead was lost."""
         crew = self.crew
         crew.calls += 1
+        connection.phase = QUEUED  # before anybody else may run it, or lead
         if not crew.watched:
-            connection.phase = QUEUED  # before anybody else may run it
             connection.outbox.release()
             if not crew.post_lookout(connection):
                 return True
@@ -272,23 +281,31 @@ class Worker:
     def _run_detached(self, connection: Connection) -> None:
         """Run a call without the lead."""
         began = time.monotonic()
-        connection.call()
+        try:
+            connection.call()
+        finally:
+            self.post(connection)
         self.crew.sample(time.monotonic() - began)
-        self.post(connection)
 
     # Connections. Leader only
 
     def _new_connection(self, sock: socket.socket, listener: Listener, peer: tuple[str, int] | None) -> None:
         connection = Connection(self, sock, self._bases[listener], peer)
+        try:
+            connection.watch(READ)
+        except OSError as error:  # the system's limit of watches
+            self.log.error("a connection cannot be watched: %s", error)
+            sock.close()
+            return
         self._targets[connection.fd] = connection
         self._connections.add(connection)
-        connection.watch(READ)
         connection.deadline = self.clock.now + self.options.head_timeout
         self.timers.watch(connection)
 
     def forget(self, connection: Connection) -> None:
         """It is closed."""
-        self._targets.pop(connection.fd, None)
+        if self._targets.get(connection.fd) is connection:
+            del self._targets[connection.fd]
         self._connections.discard(connection)
         self._flushing.discard(connection)
         self.timers.forget(connection)
@@ -405,7 +422,7 @@ class _Bell:
     def ring(self) -> None:
         """Any thread."""
         with contextlib.suppress(OSError):  # full: it rings already. Closed: nobody sleeps.
-            os.write(self.fd_to_ring, b"\0")
+            self._ring.send(b"\0")
 
     def ready(self, mask: int) -> bool:
         with contextlib.suppress(BlockingIOError):

@@ -23,6 +23,10 @@ _HEADS_MOST = 64
 """Statuses whose last head is remembered; an application uses a handful."""
 
 
+_NOT_IN_HINTS = HOP_BY_HOP | {"content-length"}
+"""Framing and connection fields mean nothing in an interim response (RFC 9110 section 15.2)."""
+
+
 class Heads:
     """The last head of each status, so that an equal header list is not checked and written down again.
 
@@ -101,7 +105,8 @@ class Response:
         """`wsgi.early_hints`: send 103 with these fields (RFC 8297), checked like a final response's."""
         if self.begun or self.done:
             return
-        lines = [f"{name}: {value}\r\n" for name, value in _checked_headers(headers)]
+        fields = _checked_headers(headers)
+        lines = [f"{name}: {value}\r\n" for name, value in fields if name.lower() not in _NOT_IN_HINTS]
         text = "HTTP/1.1 103 Early Hints\r\n" + "".join(lines) + "\r\n"
         self._exchange.inform(text.encode("latin-1"))
 

@@ -74,7 +74,7 @@ class HeadMemo:
                 changes = last.changes
             else:
                 changes = self._match(block) if self._free else None
-                if changes is None and (changes := self._differ(base, block)):
+                if changes is None and self._widen(base, block):
                     changes = self._match(block)
         if base is None or changes is None:
             self._base = None
@@ -107,8 +107,8 @@ class HeadMemo:
             return None
         return tuple(zip(self._free, values, strict=True))
 
-    def _differ(self, base: FieldSection, block: bytes) -> bool | None:
-        """Widen the pattern so that it may fit this block; None if it cannot.
+    def _widen(self, base: FieldSection, block: bytes) -> bool:
+        """Widen the pattern so that it may fit this block; False if it cannot.
 
         Only the value may differ, only of a field that means nothing to the server itself, and only if
         its name stands once. The pattern is always made from what was parsed whole.
@@ -116,7 +116,7 @@ class HeadMemo:
         before = self._base_block.split(b"\r\n")
         lines = block.split(b"\r\n")
         if not len(lines) == len(before) == len(base.fields) + 1:
-            return None
+            return False
         if not self._may_differ:
             self._may_differ = _may_differ(base)
         free = set(self._free)
@@ -124,10 +124,10 @@ class HeadMemo:
             if new != old:
                 name = base.fields[index][0]
                 if not self._may_differ[index] or not new.startswith(name + b":"):
-                    return None
+                    return False
                 free.add(index)
         if len(free) > _FREE_MOST:
-            return None
+            return False
         self._free = tuple(sorted(free))
         self._fixed = _stretches(before, self._free)
         return True
