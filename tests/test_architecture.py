@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from pronghorn.serve.connection import MOVES, Phase
+from pronghorn.serve.phases import MOVES, Phase
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")

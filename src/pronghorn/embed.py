@@ -136,11 +136,14 @@ class Server:
         self.server_close()
 
     def _run(self, settings: Settings, connections: int | None) -> None:
-        listener = Borrowed(self._listener, connections)
+        listener = Borrowed(self._listener)
         access = HandlerLog(self.RequestHandlerClass, self) if self.RequestHandlerClass else None
         worker = Worker(self._call, [listener], settings.serve, settings.limits, access=access)
         if connections is not None:
             worker.after_request = worker.stop
+            listener.ration.left = connections
+            # Or the poller would report the connections that have to wait, again and again.
+            listener.ration.exhausted = lambda: worker._accept(False)
         self._idle.clear()
         try:
             with self._lock:
@@ -187,27 +190,27 @@ def _interruptible(worker: Worker) -> None:
 
 
 class Borrowed(Listener):
-    """A listener for one run of a worker, which closes it at the end; the socket it shares stays open.
+    """A listener for one run of a worker, which closes it at the end; the socket it shares stays open."""
 
-    connections: how many may be accepted; None is any number.
-    """
-
-    def __init__(self, lender: Listener, connections: int | None) -> None:
+    def __init__(self, lender: Listener) -> None:
+        # Not "tcp": the worker must not put its filter against new connections on a shared socket.
         self.address = Address("fd", fd=lender.socket.fileno())
         self.url = lender.url
         self.server_name = lender.server_name
         self.server_port = lender.server_port
         self._own_file = None
-        shared = _Rationed(fileno=os.dup(lender.socket.fileno()))
-        shared.left = connections
-        shared.setblocking(False)
-        self.socket = _wrapped_like(lender.socket, shared)
+        self.ration: _Ration = _Ration(fileno=os.dup(lender.socket.fileno()))
+        self.ration.setblocking(False)
+        if isinstance(lender.socket, ssl.SSLSocket):
+            self.ration = _rationed_tls(lender.socket.context, self.ration)
+        self.socket = self.ration
 
 
-class _Rationed(Socket):
-    """Seems to have an empty accept queue once `left` connections were accepted."""
+class _Ration(Socket):
+    """Seems to have an empty accept queue once `left` connections were accepted; None is any number."""
 
     left: int | None = None
+    exhausted: Callable[[], None]
 
     def _accept(self) -> tuple[int, Any]:
         if self.left == 0:
@@ -215,13 +218,24 @@ class _Rationed(Socket):
         accepted: tuple[int, Any] = super()._accept()  # type: ignore[misc]
         if self.left is not None:
             self.left -= 1
+            if not self.left:
+                self.exhausted()
         return accepted
 
 
-def _wrapped_like(model: Socket, plain: Socket) -> Socket:
-    if not isinstance(model, ssl.SSLSocket):
-        return plain
-    return model.context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+class _RationedTLS(ssl.SSLSocket, _Ration):
+    pass
+
+
+def _rationed_tls(context: ssl.SSLContext, plain: Socket) -> _Ration:
+    before = context.sslsocket_class
+    context.sslsocket_class = _RationedTLS
+    try:
+        wrapped = context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+    finally:
+        context.sslsocket_class = before
+    assert isinstance(wrapped, _RationedTLS)
+    return wrapped
 
 
 class HandlerLog(AccessLog):

@@ -8,7 +8,6 @@ lead meanwhile, it posts the connection back (phase RETURNED). A phase is change
 import errno
 import socket
 import struct
-from enum import IntEnum
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from pronghorn.http.response import ResponseHead
 from pronghorn.net.transport import make_transport
 from pronghorn.serve.h1_exchange import H1Exchange
 from pronghorn.serve.outbox import Outbox
+from pronghorn.serve.phases import BODY, CALL, CLOSED, FLUSH, HEAD, LINGER, MOVES, QUEUED, RETURNED, Phase
 from pronghorn.serve.poller import READ, WRITE
 from pronghorn.serve.timers import NEVER
 from pronghorn.wsgi.environ import Environ, EnvironMaker
@@ -52,38 +52,6 @@ _REASONS = {
     503: "Service Unavailable",
     505: "HTTP Version Not Supported",
 }
-
-
-class Phase(IntEnum):
-    """What the connection is doing."""
-
-    HEAD = 0
-    """Idle, or a head is arriving."""
-    BODY = 1
-    QUEUED = 2
-    """A request is complete and waits for a thread."""
-    CALL = 3
-    RETURNED = 4
-    """The call has ended; the leader has not looked at it yet."""
-    FLUSH = 5
-    """The answer waits for the client to read."""
-    LINGER = 6
-    CLOSED = 7
-
-
-HEAD, BODY, QUEUED, CALL, RETURNED, FLUSH, LINGER, CLOSED = Phase
-
-MOVES = {
-    HEAD: {BODY, QUEUED, CALL, FLUSH, LINGER, CLOSED},
-    BODY: {QUEUED, CALL, FLUSH, LINGER, CLOSED},
-    QUEUED: {CALL, CLOSED},
-    CALL: {RETURNED, CLOSED},
-    RETURNED: {HEAD, FLUSH, LINGER, CLOSED},
-    FLUSH: {HEAD, LINGER, CLOSED},
-    LINGER: {CLOSED},
-    CLOSED: set(),
-}
-"""What may follow what; `move` obeys it."""
 
 
 class Connection:
@@ -124,7 +92,7 @@ class Connection:
         self._tls = base["wsgi.url_scheme"] == "https"
         self._maker = EnvironMaker(base, peer)
         self.h1 = H1Connection(worker.limits, base["wsgi.url_scheme"])
-        self.outbox = Outbox(self._transport, self._ask_flush, worker.crowded)
+        self.outbox = Outbox(self._transport, self._ask_flush, worker.crowded, worker.held)
         self.exchange = H1Exchange(
             self.h1, self.outbox, worker.clock, worker.persistence, peer, worker.observer
         )
@@ -325,7 +293,10 @@ class Connection:
         """Whether the body is complete now."""
         assert self._body is not None
         try:
-            return self.h1.receive_body(data, self._body.write)
+            complete = self.h1.receive_body(data, self._body.write)
+            if complete:
+                self._body.complete()
+            return complete
         except ProtocolError as error:
             self.refuse(error)
         except OSError as error:
@@ -353,7 +324,7 @@ class Connection:
             environ = self._maker.make(exchange.request)
             body = self._body
             if body is not None:
-                environ["wsgi.input"] = body.open()
+                environ["wsgi.input"] = body.stream
                 environ["CONTENT_LENGTH"] = str(body.size)
             elif self.h1.content is not None:
                 environ["wsgi.input"] = BytesIO(self.h1.content)
@@ -403,8 +374,8 @@ class Connection:
         if not h1.persistent or h1.writing is Writing.CLOSED:
             if self.exchange.reset:
                 self.close(reset=True)
-            elif self._refused or h1.pending or self.exchange.request.section.persistent:
-                self._linger()  # the client may be sending its next request
+            elif self._more_may_come():
+                self._linger()
             else:
                 self.close()
             return True
@@ -436,7 +407,6 @@ class Connection:
         if outbox.waiting:
             self.move(FLUSH)
             self.watch(WRITE)
-            self._worker.flushing(self)
             self._expect_progress()
             return False
         return True
@@ -460,7 +430,6 @@ class Connection:
             return True
         if self.outbox.waiting:
             return True
-        self._worker.flushed(self)
         return self._go_on()
 
     def _expect_progress(self) -> None:
@@ -470,6 +439,15 @@ class Connection:
             worker.timers.watch(self)
 
     # The end
+
+    def _more_may_come(self) -> bool:
+        """Whether a close now could meet octets of the client and become a reset, which costs our answer."""
+        if self._refused or self.h1.pending or self.exchange.request.section.persistent:
+            return True
+        try:
+            return bool(self._recv(RECV_HEAD))
+        except OSError:
+            return False
 
     def _linger(self) -> None:
         """Half-close and read on for a while, or the client's data would turn our answer into a reset."""

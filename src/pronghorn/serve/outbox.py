@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 
 from pronghorn.errors import ClientDisconnected
-from pronghorn.net.transport import Part, Transport
+from pronghorn.net.transport import FILE_MOST, Part, Transport
 
 HIGH_WATER = 1 << 20
 """Octets that wait in memory before their producer has to (DESIGN: 1 MiB)."""
@@ -27,8 +27,11 @@ BATCH_MOST = 65536
 JOIN_MOST = 16384
 """Up to this many octets, copying them behind the head is cheaper than a second piece."""
 
-_SENDS_MOST = 4
-"""Arbitrary: sends for one connection before the others' turn; the poller comes back to it."""
+_HELD_MOST = 64 << 20
+"""Arbitrary: octets that one worker keeps in memory for clients that do not read."""
+
+_FLUSH_MOST = 4 << 20
+"""Arbitrary: octets for one client that reads fast before it is the others' turn."""
 
 _SPILL_MOST = 1 << 30
 """Octets of one answer on disk before its producer has to wait after all."""
@@ -46,12 +49,30 @@ class _FilePart:
         self.count = count
 
 
+class Held:
+    """Octets that wait in memory for slow clients, of a whole worker. Any thread."""
+
+    __slots__ = ("_lock", "_total", "too_much")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._total = 0
+        self.too_much = False
+        """From here on, answers that wait go to disk."""
+
+    def add(self, octets: int) -> None:
+        with self._lock:
+            self._total += octets
+            self.too_much = self._total > _HELD_MOST
+
+
 class Outbox:
     """The sending side of one connection."""
 
     __slots__ = (
         "_ask",
         "_crowded",
+        "_held",
         "_memory",
         "_parts",
         "_room",
@@ -62,8 +83,11 @@ class Outbox:
         "waiting",
     )
 
-    def __init__(self, transport: Transport, ask: Callable[[], None], crowded: Callable[[], bool]) -> None:
-        """ask: tells the leader to flush when the socket is writable. crowded: are all threads taken?"""
+    def __init__(
+        self, transport: Transport, ask: Callable[[], None], crowded: Callable[[], bool], held: "Held"
+    ) -> None:
+        """ask: tells the leader to flush when the socket is writable. crowded: are all threads taken?
+        held: what all connections of the worker hold in memory together."""
         self._transport = transport
         self._ask = ask
         self._crowded = crowded
@@ -71,6 +95,7 @@ class Outbox:
         self.batch: deque[bytes] | None = None
         """Pipelined answers that leave together; None outside of such a batch."""
         self._parts: deque[Part | _FilePart] = deque()
+        self._held = held
         self._memory = 0
         self._spill: _FilePart | None = None  # the last part, while it grows on disk
         self.waiting = False
@@ -120,6 +145,8 @@ class Outbox:
         sent -= len(octets)
         if sent < len(block):
             self._append(memoryview(block)[sent:])
+            if self._held.too_much:
+                self.spill()  # here, in the producer's thread: the leader has others to serve
 
     def put_file(self, file: int, offset: int, count: int) -> None:
         """Send a part of a file, whose descriptor stays the caller's. Raises ClientDisconnected."""
@@ -128,7 +155,7 @@ class Outbox:
             raise self._lost()
         if not self.waiting:
             try:
-                sent = self._transport.send_file(file, offset, count)
+                sent = self._transport.send_file(file, offset, min(count, FILE_MOST))
             except BlockingIOError:
                 sent = 0
             except OSError:
@@ -148,7 +175,11 @@ class Outbox:
             return
         with room:
             while self._memory > HIGH_WATER and not self.broken:
-                if self._crowded() and self._spilled() < _SPILL_MOST and self._to_disk():
+                if (
+                    (self._crowded() or self._held.too_much)
+                    and self._spilled() < _SPILL_MOST
+                    and self._to_disk()
+                ):
                     break
                 room.wait(0.05)  # looks again whether threads are short
         if self.broken:
@@ -219,6 +250,7 @@ class Outbox:
             self._parts.append(part)
             if not isinstance(part, _FilePart):
                 self._memory += len(part)
+                self._held.add(len(part))
             first = not self.waiting
             self.waiting = True
         if first:
@@ -255,6 +287,7 @@ class Outbox:
                     os.close(part.fd)
             return False
         self._parts = moved
+        self._held.add(-self._memory)
         self._memory = 0
         self._spill = last
         return True
@@ -263,8 +296,8 @@ class Outbox:
         """Add to the part that grows on disk."""
         spill = self._spill
         assert spill is not None
-        if self._spilled() >= _SPILL_MOST:
-            return False
+        if spill.offset + spill.count >= _SPILL_MOST or self._spilled() >= _SPILL_MOST:
+            return False  # what comes next begins a new file, once the old ones may be given back
         try:
             if os.pwrite(spill.fd, part, spill.offset + spill.count) != len(part):
                 return False
@@ -283,11 +316,11 @@ class Outbox:
         assert self._room is not None
         taken = False
         with self._room:
-            for _ in range(_SENDS_MOST):  # a client that reads fast must not keep the leader
-                if not self._parts or self.broken:
-                    break
+            left = _FLUSH_MOST
+            while self._parts and left > 0 and not self.broken:
                 try:
                     sent = self._send_first()
+                    left -= sent
                 except BlockingIOError:
                     break
                 except OSError:
@@ -301,7 +334,7 @@ class Outbox:
     def _send_first(self) -> int:
         part = self._parts[0]
         if isinstance(part, _FilePart):
-            sent = self._transport.send_file(part.fd, part.offset, part.count)
+            sent = self._transport.send_file(part.fd, part.offset, min(part.count, FILE_MOST))
             if not sent:
                 raise OSError("the file has shrunk")
             part.offset += sent
@@ -311,8 +344,9 @@ class Outbox:
                 self._parts.popleft()
                 self._spill = None if self._spill is part else self._spill
             return sent
-        sent = self._transport.send(part)
+        sent = self._transport.send(memoryview(part)[:FILE_MOST])
         self._memory -= sent
+        self._held.add(-sent)
         if sent == len(part):
             self._parts.popleft()
         else:
@@ -324,7 +358,7 @@ class Outbox:
         return self._memory
 
     def spill(self) -> None:
-        """Move what waits to disk: the worker holds too much for clients that do not read."""
+        """Move what waits to disk: the worker holds too much for clients that do not read. Any thread."""
         if self._room is not None:
             with self._room:
                 if self._memory and not self.broken:
@@ -340,6 +374,7 @@ class Outbox:
                 if isinstance(part, _FilePart):
                     os.close(part.fd)
             self._parts.clear()
+            self._held.add(-self._memory)
             self._memory = 0
             self.waiting = False
             self._room.notify_all()

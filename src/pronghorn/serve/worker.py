@@ -24,9 +24,11 @@ from pronghorn.observe.access import AccessLog
 from pronghorn.observe.logs import Handler, write_text
 from pronghorn.serve.acceptor import PAUSE, Acceptor
 from pronghorn.serve.clock import Clock
-from pronghorn.serve.connection import CALL, HEAD, QUEUED, RETURNED, Connection
+from pronghorn.serve.connection import Connection
 from pronghorn.serve.h1_exchange import H1Exchange, Observer, Persistence
 from pronghorn.serve.options import ServeOptions
+from pronghorn.serve.outbox import Held
+from pronghorn.serve.phases import CALL, HEAD, LINGER, QUEUED, RETURNED
 from pronghorn.serve.poller import READ, make_poller
 from pronghorn.serve.records import record_of, refusal_record
 from pronghorn.serve.threads import Crew, Member
@@ -42,9 +44,6 @@ _IDLE_MOMENT = 1.0
 _IDLE_LONG = 0.1
 """Seconds that a drain waits for a request which may be on its way: on a connection used a moment ago, and
 on one that has been idle for long."""
-
-_HELD_MOST = 64 << 20
-"""Octets that wait in memory for slow clients before they go to disk."""
 
 
 class Worker:
@@ -66,6 +65,7 @@ class Worker:
         self.log = errors if errors is not None else logging.getLogger("pronghorn.error")
         self.application = Application(app, self.log)
         self.clock = Clock()
+        self.held = Held()
         self.persistence = Persistence(options.keep_alive > 0)
         self.timers = Timers(self._sacrifice)
         self.poller = make_poller()
@@ -89,7 +89,6 @@ class Worker:
         self._bases: dict[Listener, dict[str, object]] = {}
         self._targets: dict[int, Connection | Acceptor | _Bell] = {}
         self._connections: set[Connection] = set()
-        self._flushing: set[Connection] = set()
         self._posts: deque[Connection] = deque()
         self._batch: Iterator[tuple[int, int]] = iter(())
         self._bell = _Bell(self._signalled)
@@ -307,18 +306,7 @@ class Worker:
         if self._targets.get(connection.fd) is connection:
             del self._targets[connection.fd]
         self._connections.discard(connection)
-        self._flushing.discard(connection)
         self.timers.forget(connection)
-
-    def flushing(self, connection: Connection) -> None:
-        """Its answer waits for a slow client."""
-        self._flushing.add(connection)
-        if sum(other.outbox.held() for other in self._flushing) > _HELD_MOST:
-            connection.outbox.spill()
-
-    def flushed(self, connection: Connection) -> None:
-        """Its answer is with the client."""
-        self._flushing.discard(connection)
 
     def _accept(self, wanted: bool) -> None:
         for acceptor in self._acceptors:
@@ -367,7 +355,7 @@ class Worker:
 
     def _cut(self) -> None:
         """The graceful timeout has passed, or nobody wants to wait."""
-        busy = [one for one in self._connections if one.phase is not HEAD or one.h1.pending]
+        busy = [one for one in self._connections if one.phase not in (HEAD, LINGER) or one.h1.pending]
         if busy:
             self.clean = False
             self.log.warning("%d requests were cut off at the end", len(busy))

@@ -13,14 +13,16 @@ MEMORY_MOST = 64 * 1024
 
 
 class RequestBody:
-    """Filled by the connection's owner, then opened once."""
+    """Filled by the connection's owner, then completed once."""
 
-    __slots__ = ("_blocks", "_file", "size")
+    __slots__ = ("_blocks", "_file", "size", "stream")
 
     def __init__(self) -> None:
         self._blocks: list[bytes] = []
         self._file: BinaryIO | None = None
         self.size = 0
+        self.stream: BinaryIO = io.BytesIO()
+        """The whole body, at its start, once it is complete."""
 
     def write(self, block: bytes) -> None:
         """Add content. Raises OSError when the disk does not take it."""
@@ -40,13 +42,14 @@ class RequestBody:
         file.write(block)
         self._blocks = []
 
-    def open(self) -> BinaryIO:
-        """The whole body, at its start."""
+    def complete(self) -> None:
+        """Nothing more comes. Raises OSError when the disk does not take what was still buffered."""
         if self._file is not None:
             self._file.seek(0)
-            return self._file
-        blocks = self._blocks
-        return io.BytesIO(blocks[0] if len(blocks) == 1 else b"".join(blocks))
+            self.stream = self._file
+        else:
+            blocks = self._blocks
+            self.stream = io.BytesIO(blocks[0] if len(blocks) == 1 else b"".join(blocks))
 
     def close(self) -> None:
         """Give the temporary file back, if there is one."""

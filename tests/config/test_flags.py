@@ -1,0 +1,85 @@
+"""The command line as typed."""
+
+import pytest
+
+from pronghorn.config.flags import read
+from pronghorn.config.settings import all_options, flag_of
+from pronghorn.errors import UsageError
+
+
+def refusal(*arguments: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        read(arguments)
+    assert caught.value.exit_code == 2
+    assert len(str(caught.value).splitlines()) <= 6
+    return str(caught.value)
+
+
+def test_as_gunicorns_users_type_it() -> None:
+    typed = (
+        "shop.wsgi:application -b :1 --bind=localhost:8051 --threads 4 --backlog 64 --keep-alive 5"
+        " --graceful-timeout 10 --access-logfile - --error-logfile x --log-level debug -e A=1 --env B=2"
+        " --chdir d --pythonpath a,b --limit-request-line 4094 --limit-request-fields 90"
+    )
+    line = read(typed.split())
+    assert line.spec == "shop.wsgi:application"
+    assert line.given == {
+        "bind": [":1", "localhost:8051"],
+        "threads": "4",
+        "backlog": "64",
+        "keep_alive": "5",
+        "graceful_timeout": "10",
+        "access_logfile": "-",
+        "error_logfile": "x",
+        "log_level": "debug",
+        "env": ["A=1", "B=2"],
+        "chdir": "d",
+        "pythonpath": ["a,b"],
+        "limit_request_line": "4094",
+        "limit_request_fields": "90",
+    }
+    assert not line.check_config
+    assert read(["--log-file", "y", "x"]).given == {"error_logfile": "y"}
+
+
+def test_every_option_is_a_flag() -> None:
+    for _, declared, _ in all_options():
+        assert declared.name in read(["x", flag_of(declared.name), "1"]).given
+
+
+def test_flags_may_stand_anywhere() -> None:
+    assert read(["--threads", "2", "x", "--check-config"]) == read(["x", "--check-config", "--threads=2"])
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("--thread 2", "Did you mean --threads?"),
+        ("--bnid=:80", "Did you mean --bind?"),
+        ("--keepalive 2", "Did you mean --keep-alive?"),
+        ("--reload", "There is no option --reload."),
+        ("--threads", "expected one argument"),
+        ("other:app", "'other:app' is a second one"),
+    ],
+)
+def test_a_flag_mistyped(typed: str, hint: str) -> None:
+    assert hint in refusal("x", *typed.split())
+
+
+def test_no_application() -> None:
+    assert "No application is named" in refusal()
+
+
+def test_no_abbreviations() -> None:
+    refusal("x", "--access-logfil", "-")
+
+
+def test_help_shows_every_option_and_its_default(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        read(["--help"])
+    assert not caught.value.code
+    text = capsys.readouterr().out
+    assert [
+        flag_of(declared.name) for _, declared, _ in all_options() if flag_of(declared.name) not in text
+    ] == []
+    assert "Default: 64k" in text and "%(h)s" in text and "%%" not in text

@@ -1,0 +1,108 @@
+"""The error log: its form, rotation, and applications that configure logging themselves."""
+
+import logging
+import logging.config
+import os
+import pty
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pronghorn.observe import logs
+from pronghorn.observe.logs import LogOptions
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    log = logging.getLogger(logs.NAME)
+    before = log.__class__, log.level, log.propagate
+    yield
+    for handler in log.handlers[:]:
+        log.removeHandler(handler)
+        if isinstance(handler, logs.Handler):
+            handler.discard()
+    log.__class__, log.level, log.propagate = before
+
+
+def test_a_line(capfd: pytest.CaptureFixture[str]) -> None:
+    logs.setup(LogOptions()).info("Hello %s", "you")
+    line = capfd.readouterr().err
+    form = r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}\] \[(\d+)\] \[INFO\] Hello you\n"
+    found = re.fullmatch(form, line)
+    assert found and int(found[1]) == os.getpid()
+
+
+def test_the_level(capfd: pytest.CaptureFixture[str]) -> None:
+    log = logs.setup(LogOptions(log_level="warning"))
+    log.info("quiet")
+    log.warning("loud")
+    assert "quiet" not in (text := capfd.readouterr().err) and "loud" in text
+
+
+def test_a_file_and_its_rotation(tmp_path: Path) -> None:
+    path = tmp_path / "error.log"
+    log = logs.setup(LogOptions(error_logfile=str(path)))
+    log.error("one")
+    moved = path.rename(tmp_path / "error.log.1")
+    logs.reopen(log)
+    log.error("two")
+    assert "one" in moved.read_text() and "two" in path.read_text() and "two" not in moved.read_text()
+
+
+def test_reopen_that_fails_stays_with_the_old_file_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "error.log"
+    log = logs.setup(LogOptions(error_logfile=str(path)))
+    moved = path.rename(tmp_path / "error.log.1")
+    path.mkdir()
+    logs.reopen(log)
+    log.error("still")
+    assert "cannot be reopened" in moved.read_text() and "still" in moved.read_text()
+
+
+def test_a_second_setup_replaces_the_first(tmp_path: Path) -> None:
+    logs.setup(LogOptions(error_logfile=str(tmp_path / "one")))
+    logs.setup(LogOptions(error_logfile=str(tmp_path / "two"))).error("x")
+    assert (tmp_path / "one").read_text() == "" and (tmp_path / "two").read_text().count("x") == 1
+
+
+def test_an_application_that_calls_dict_config_does_not_silence_it(tmp_path: Path) -> None:
+    path = tmp_path / "error.log"
+    log = logs.setup(LogOptions(error_logfile=str(path)))
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": True})
+    log.error("still here")
+    assert "still here" in path.read_text()
+
+
+def test_control_characters_cannot_steer_a_terminal_but_tracebacks_keep_their_lines(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    logs.setup(LogOptions()).error("bad \x1b[31m\nsecond line")
+    text = capfd.readouterr().err
+    assert "\x1b" not in text and r"bad \x1b[31m" in text and text.endswith("\nsecond line\n")
+
+
+@pytest.mark.parametrize(
+    ("variable", "colour"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
+)
+def test_colour_on_a_terminal_only_and_never_with_no_color(
+    variable: dict[str, str], colour: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in variable.items():
+        monkeypatch.setenv(name, value)
+    ours, theirs = pty.openpty()
+    try:
+        assert logs.wants_colour(theirs) is colour
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_no_colour_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    with (tmp_path / "x").open("w") as file:
+        assert not logs.wants_colour(file.fileno())
+    assert not logs.wants_colour(12345)

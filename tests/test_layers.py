@@ -1,0 +1,70 @@
+"""The shape of the source: what ARCHITECTURE.md's import table (test_architecture.py) does not say."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "pronghorn"
+FILES = sorted(SOURCE.rglob("*.py"))
+
+MAY_IMPORT_LAZILY = {"cli.py", "assemble.py", "__init__.py"}
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(SOURCE))
+
+
+def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def test_there_is_source_to_look_at() -> None:
+    assert len(FILES) > 30
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+class TestEachFile:
+    def test_imports_are_absolute(self, path: Path) -> None:
+        imports = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+        assert [node.module for node in imports if node.level] == []
+
+    def test_imports_in_functions_only_where_they_keep_the_start_fast(self, path: Path) -> None:
+        if path.parent == SOURCE and path.name in MAY_IMPORT_LAZILY:
+            return
+        inner = [
+            f"line {node.lineno}"
+            for function in functions(ast.parse(path.read_text()))
+            for node in ast.walk(function)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
+        assert inner == []
+
+    def test_it_is_not_long(self, path: Path) -> None:
+        assert len(path.read_text().splitlines()) <= 500
+
+    def test_no_function_is_long(self, path: Path) -> None:
+        long = [
+            f"{function.name}: {(function.end_lineno or 0) - function.lineno + 1} lines"
+            for function in functions(ast.parse(path.read_text()))
+            if (function.end_lineno or 0) - function.lineno + 1 > 60
+        ]
+        assert long == []
+
+    def test_it_says_what_it_is_for(self, path: Path) -> None:
+        if path.name == "__init__.py" and path.parent != SOURCE:
+            assert path.read_text() == ""
+        else:
+            assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+def test_functions_are_short_as_a_rule() -> None:
+    lengths = sorted(
+        (function.end_lineno or 0) - function.lineno + 1
+        for path in FILES
+        for function in functions(ast.parse(path.read_text()))
+    )
+    assert lengths[len(lengths) * 95 // 100] <= 30
