@@ -79,17 +79,20 @@ class H1Exchange:
         self.started = time.monotonic()
 
     def respond(self, head: ResponseHead, block: bytes) -> None:
-        request = self.request
         h1 = self._h1
-        octets = h1.respond(request, head, len(block), self._clock.stamp, self._persistence.persist)
-        if not (request.simple and head.ordinary) and not h1.content_follows:
-            block = b""
+        stamp, persist = self._clock.stamp, self._persistence.persist
         if len(block) <= JOIN_MOST:
-            self._outbox.put(octets + block, bool(h1.unread) and h1.persistent)
+            octets = h1.respond(self.request, head, block, stamp, persist)
+            self._outbox.put(octets, h1.unread and h1.persistent)
         else:
-            self._outbox.put_large(octets, block)
+            octets = h1.begin(self.request, head, len(block), stamp, persist)
+            if h1.content_follows:
+                self._outbox.put_large(octets, block)
+            else:
+                self._outbox.put(octets)
+            h1.end()
         if self._observer is not None:
-            self._observer(self, head, len(block))
+            self._observer(self, head, 0 if self.request.line.method == "HEAD" else len(block))
 
     def inform(self, lines: bytes) -> None:
         if self.request.line.version == "HTTP/1.1":

@@ -76,6 +76,7 @@ class Outbox:
         "_memory",
         "_parts",
         "_room",
+        "_send",
         "_spill",
         "_transport",
         "batch",
@@ -89,6 +90,7 @@ class Outbox:
         """ask: tells the leader to flush when the socket is writable. crowded: are all threads taken?
         held: what all connections of the worker hold in memory together."""
         self._transport = transport
+        self._send = transport.send
         self._ask = ask
         self._crowded = crowded
         self._room: threading.Condition | None = None  # made when something first waits
@@ -105,7 +107,7 @@ class Outbox:
 
     # The owner
 
-    def put(self, octets: bytes, more: bool = False) -> None:
+    def put(self, octets: bytes, more: object = False) -> None:
         """Send. Raises ClientDisconnected."""
         if self.broken:
             raise self._lost()
@@ -115,7 +117,7 @@ class Outbox:
             self._append(octets)
         else:
             try:
-                sent = self._transport.send(octets)
+                sent = self._send(octets)
             except BlockingIOError:
                 sent = 0
             except OSError:
@@ -201,7 +203,7 @@ class Outbox:
             if self.broken:
                 raise self._lost()
 
-    def _put_batch(self, octets: bytes, more: bool) -> None:
+    def _put_batch(self, octets: bytes, more: object) -> None:
         batch = self.batch
         if batch is None:
             self._lock()

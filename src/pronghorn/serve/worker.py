@@ -175,9 +175,10 @@ class Worker:
         taken = self.crew.taken_over()
         if taken is not None:
             taken.outbox.release()  # answers that waited for the one which is slow
+        targets = self._targets
         while not self._over:
             for fd, mask in self._batch:
-                target = self._targets.get(fd)
+                target = targets.get(fd)
                 try:
                     if target is not None and not target.ready(mask):
                         return

@@ -4,8 +4,8 @@ Most keys are the same for every request of a connection, so a template is kept 
 differs is set. Values are native strings with one character for each octet (latin-1).
 """
 
-import io
 import sys
+from io import BytesIO
 from typing import Any
 
 from pronghorn.http.request import FieldSection, Request, RequestLine
@@ -89,7 +89,7 @@ class EnvironMaker:
                 environ[key] = value.decode("latin-1")
         if line.authority is not None:
             _set_authority(environ, line.authority)
-        environ["wsgi.input"] = io.BytesIO()
+        environ["wsgi.input"] = BytesIO()
         return environ
 
 

@@ -29,7 +29,6 @@ class H1Connection:
     __slots__ = (
         "_body",
         "_framing",
-        "_left",
         "_limits",
         "_memo",
         "_partial",
@@ -62,7 +61,6 @@ class H1Connection:
         self._whole = b""  # the last segment, where it was a head and nothing else
         # The answer.
         self._framing = Framing.NONE
-        self._left = 0  # content still owed under Content-Length
         self.persistent = True
         """Whether the connection goes on after the answer that was written last."""
         self.reading = Reading.HEAD
@@ -235,19 +233,23 @@ class H1Connection:
         self.cut()
         return head_octets(head, Framing.LENGTH, head.content_length, stamp, b"Connection: close\r\n")
 
-    def respond(self, request: Request, head: ResponseHead, size: int, stamp: bytes, persist: bool) -> bytes:
-        """The head of an answer whose content, `size` octets, is at hand whole.
+    def respond(
+        self, request: Request, head: ResponseHead, block: bytes, stamp: bytes, persist: bool
+    ) -> bytes:
+        """A complete answer, whose content is `block`.
 
         persist: whether the server wants the connection to go on.
         """
+        size = len(block)
         if request.simple and head.ordinary and persist and not self.writing:
             known = head.last_size
-            return head.lines + stamp + (known[1] if known[0] == size else head.size_line(size))
+            return head.lines + stamp + (known[1] if known[0] == size else head.size_line(size)) + block
         length = size if head.content_length is None else head.content_length
         # A HEAD request's answer has no content: what there is of it may not be what GET would have had.
         unknown = request.line.method == "HEAD" and head.content_length is None and not size
         octets = self.begin(request, head, None if unknown else length, stamp, persist)
-        self._left = 0
+        if self.content_follows:
+            octets += block
         self.end()
         return octets
 
@@ -260,7 +262,6 @@ class H1Connection:
         framing = self._framing = response_framing(line.method, line.version, head.code, length)
         if framing is Framing.NONE and head.code in (204, 304):
             length = head.content_length
-        self._left = length or 0
         self.persistent = (
             persist and request.section.persistent and not head.close and framing is not Framing.CLOSE
         )
@@ -285,7 +286,6 @@ class H1Connection:
         """What to put before and behind the next `size` octets of content; `size` is not 0."""
         if self._framing is Framing.CHUNKED:
             return b"%x\r\n" % size, b"\r\n"
-        self._left -= size
         return b"", b""
 
     def end(self) -> bytes:
