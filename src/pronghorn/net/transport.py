@@ -6,9 +6,8 @@ Each raises BlockingIOError when the socket must be waited for, and another OSEr
 import contextlib
 import os
 import socket
-import ssl
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 Part = bytes | memoryview
 
@@ -63,25 +62,32 @@ class PlainTransport:
         pass
 
 
+_WANTS = frozenset({2, 3})
+"""The errno of ssl.SSLWantReadError and SSLWantWriteError. A socket's own errors never have it, and importing
+`ssl` would cost every server without TLS a tenth of its memory."""
+
+
 class TlsTransport:
-    """TLS: OpenSSL shakes hands within the first recv."""
+    """TLS over an ssl.SSLSocket: OpenSSL shakes hands within the first recv."""
 
     __slots__ = ("_sock",)
 
-    def __init__(self, sock: ssl.SSLSocket) -> None:
+    def __init__(self, sock: Any) -> None:
         self._sock = sock
 
     def recv(self, size: int) -> bytes:
         try:
-            return self._sock.recv(size)
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            raise BlockingIOError from None
+            data: bytes = self._sock.recv(size)
+        except OSError as error:
+            raise _translated(error) from None
+        return data
 
     def send(self, data: Part) -> int:
         try:
-            return self._sock.send(data)
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            raise BlockingIOError from None
+            sent: int = self._sock.send(data)
+        except OSError as error:
+            raise _translated(error) from None
+        return sent
 
     def send_parts(self, parts: Sequence[Part]) -> int:
         return self.send(b"".join(parts))
@@ -91,7 +97,7 @@ class TlsTransport:
         return self.send(data) if data else 0
 
     def pending(self) -> bool:
-        return self._sock.pending() > 0
+        return bool(self._sock.pending())
 
     def say_goodbye(self) -> None:
         with contextlib.suppress(OSError, ValueError):
@@ -100,4 +106,21 @@ class TlsTransport:
 
 def make_transport(sock: socket.socket) -> Transport:
     """The transport for a connected, non-blocking socket."""
-    return TlsTransport(sock) if isinstance(sock, ssl.SSLSocket) else PlainTransport(sock)
+    return TlsTransport(sock) if speaks_tls(sock) else PlainTransport(sock)
+
+
+def speaks_tls(sock: socket.socket) -> bool:
+    """Whether this is an ssl.SSLSocket, connected or listening."""
+    return hasattr(sock, "context")
+
+
+def accept_tls(listening: Any, sock: socket.socket) -> socket.socket:
+    """What a listening ssl.SSLSocket makes of an accepted socket; hands are shaken later. Raises OSError."""
+    wrapped: socket.socket = listening.context.wrap_socket(
+        sock, server_side=True, do_handshake_on_connect=False
+    )
+    return wrapped
+
+
+def _translated(error: OSError) -> OSError:
+    return BlockingIOError() if error.errno in _WANTS else error

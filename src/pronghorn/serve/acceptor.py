@@ -4,11 +4,11 @@ import array
 import errno
 import logging
 import socket
-import ssl
 import struct
 from collections.abc import Callable
 
 from pronghorn.net.listen import Listener
+from pronghorn.net.transport import accept_tls, speaks_tls
 from pronghorn.serve.poller import READ, Poller
 
 ACCEPTS_MOST = 256
@@ -86,9 +86,9 @@ class Acceptor:
     def _take(self, sock: socket.socket, peer: object) -> None:
         sock.setblocking(False)
         listening = self.listener.socket
-        if isinstance(listening, ssl.SSLSocket):
+        if speaks_tls(listening):
             try:
-                sock = listening.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+                sock = accept_tls(listening, sock)
             except OSError:
                 sock.close()
                 return

@@ -9,7 +9,6 @@ Between `run` and the end one thread leads (see `threads`); all that says "Leade
 import contextlib
 import logging
 import socket
-import ssl
 import sys
 import time
 from collections import deque
@@ -20,6 +19,7 @@ from pronghorn import __version__
 from pronghorn.http.limits import Limits
 from pronghorn.http.response import ResponseHead
 from pronghorn.net.listen import Listener
+from pronghorn.net.transport import speaks_tls
 from pronghorn.observe.access import AccessLog
 from pronghorn.observe.logs import Handler, write_text
 from pronghorn.serve.acceptor import PAUSE, Acceptor
@@ -125,7 +125,7 @@ class Worker:
                 errors=ErrorStream(partial(write_text, self.log)),
                 multithread=self.options.threads > 1,
                 multiprocess=self._multiprocess,
-                scheme="https" if isinstance(listener.socket, ssl.SSLSocket) else "http",
+                scheme="https" if speaks_tls(listener.socket) else "http",
                 name=listener.server_name,
                 port=listener.server_port,
             )

@@ -7,8 +7,6 @@ Whoever calls has found the lines by their CRLF; that no CR, LF, NUL or other co
 them is checked here (RFC 9112 sections 2.2, 3 and 5).
 """
 
-from urllib.parse import unquote_to_bytes
-
 from pronghorn.errors import ProtocolError
 from pronghorn.http.fields import OWS, TOKEN, VALUE, Kind, is_authority, kind_of, members
 from pronghorn.http.framing import request_framing
@@ -46,8 +44,22 @@ def parse_request_line(line: bytes, scheme: str) -> RequestLine:
         authority, rest = _other_form(method, target, scheme)
     path, _, query = rest.partition("?")
     if "%" in path:
-        path = unquote_to_bytes(path).decode("latin-1")
+        path = percent_decoded(path)
     return RequestLine(method, target, path, query, version, authority)
+
+
+_HEX = "0123456789abcdefABCDEF"
+_DECODED = {high + low: chr(int(high + low, 16)) for high in _HEX for low in _HEX}
+
+
+def percent_decoded(path: str) -> str:
+    """Decode once (RFC 3986 section 2.1), octets as latin-1; what is no pair of digits stays as it is."""
+    first, *rest = path.split("%")
+    decoded = [first]
+    for part in rest:
+        octet = _DECODED.get(part[:2])
+        decoded.append("%" + part if octet is None else octet + part[2:])
+    return "".join(decoded)
 
 
 def check_line_octets(line: bytes) -> None:

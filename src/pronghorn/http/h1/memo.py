@@ -50,7 +50,7 @@ class HeadMemo:
         self._base_block = b""
         self._may_differ: list[bool] = []  # of each field; made when a block first differs
         self._free: tuple[int, ...] = ()  # fields whose values the pattern leaves open
-        self._fixed: list[bytes] = []  # the stretches around them, one more
+        self._fixed: tuple[bytes, list[bytes], bytes] = (b"", [], b"")  # the stretches around them
 
     def parse(self, line: bytes, block: bytes) -> Request:
         """A head that is not the last one.
@@ -90,22 +90,22 @@ class HeadMemo:
 
     def _match(self, block: bytes) -> Changes | None:
         """The values where the pattern is open; None if the block does not follow it."""
-        at = 0
-        values = []
-        fixed = self._fixed
-        for stretch in fixed[:-1]:
-            if not block.startswith(stretch, at):
-                return None
-            at += len(stretch)
-            end = block.find(b"\r\n", at)
-            if end < 0:
-                end = len(block)
-            values.append(block[at:end].strip(OWS))
-            at = end
-        # A bare CR or LF cannot hide: it would stand in a value.
-        if block[at:] != fixed[-1] or b"".join(values).translate(None, VALUE):
+        first, inner, last = self._fixed
+        end = len(block) - len(last)
+        if end < len(first) or not block.startswith(first) or not block.endswith(last):
             return None
-        return tuple(zip(self._free, values, strict=True))
+        rest = block[len(first) : end]
+        values = []
+        for stretch in inner:
+            value, found, rest = rest.partition(stretch)
+            if not found:
+                return None
+            values.append(value)
+        values.append(rest)
+        # A CR or LF cannot hide, nor a stretch be found too early: a value would hold its CRLF.
+        if b"".join(values).translate(None, VALUE):
+            return None
+        return tuple([(index, value.strip(OWS)) for index, value in zip(self._free, values, strict=True)])
 
     def _widen(self, base: FieldSection, block: bytes) -> bool:
         """Widen the pattern so that it may fit this block; False if it cannot.
@@ -162,8 +162,9 @@ def _may_differ(section: FieldSection) -> list[bool]:
     ]
 
 
-def _stretches(lines: list[bytes], free: tuple[int, ...]) -> list[bytes]:
-    """A block's lines (an empty one first) as the fixed stretches around the values of the `free` fields."""
+def _stretches(lines: list[bytes], free: tuple[int, ...]) -> tuple[bytes, list[bytes], bytes]:
+    """A block's lines (an empty one first) as the fixed stretches around the values of the `free` fields:
+    the first, those between two values, the last."""
     fixed = []
     begin = b""
     for index, line in enumerate(lines[1:]):
@@ -173,4 +174,4 @@ def _stretches(lines: list[bytes], free: tuple[int, ...]) -> list[bytes]:
             begin = b""
         else:
             begin += line
-    return [*fixed, begin]
+    return fixed[0], fixed[1:], begin
