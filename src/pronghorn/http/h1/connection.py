@@ -58,7 +58,7 @@ class H1Connection:
         """The whole body of the request, where it came with its head; the owner takes it and sets None."""
         self._body: SizedBody | ChunkedBody | None = None
         self._memo = HeadMemo(limits, scheme)
-        self._whole = b""  # the last segment, where it was a head and nothing else
+        self._whole = b""  # the octets of the last head, which memo.request says the meaning of
         # The answer.
         self._framing = Framing.NONE
         self.persistent = True
@@ -81,9 +81,12 @@ class H1Connection:
     def receive(self, data: bytes) -> Request | None:
         """Take octets; the next request if its head is complete. Only while reading a head."""
         partial = self._partial
-        if partial is None and data == self._whole and (request := self._memo.request) is not None:
-            return request
-        if partial is not None:
+        if partial is None:
+            # The same head again, and nothing else.
+            request = self._memo.request
+            if data == self._whole and request is not None and not request.section.has_body:
+                return request
+        else:
             old = len(partial)
             partial += data
             if old > 1 and partial.find(b"\r\n\r\n", max(0, old - 3)) < 0:
@@ -101,23 +104,20 @@ class H1Connection:
         if not data:
             return None
         start = self._pos
-        end = data.find(b"\r\n\r\n", start)
-        if end < 0 or data[start] == 0x0D:
-            return self._irregular()
-        line_end = data.find(b"\r\n", start, end + 2)
-        line = data[start:line_end]
-        block = data[line_end:end]
         memo = self._memo
         request = memo.request
-        if request is None or block != memo.block or line != memo.line:
-            request = memo.parse(line, block)
-        end += 4
-        whole = b""
+        if request is not None and data.startswith(self._whole, start):
+            end = start + len(self._whole)
+        else:
+            end = data.find(b"\r\n\r\n", start)
+            if end < 0 or data[start] == 0x0D:
+                return self._irregular()
+            line_end = data.find(b"\r\n", start, end + 2)
+            request = memo.parse(data[start:line_end], data[line_end:end])
+            end += 4
+            self._whole = data[start:end]
         if request.section.has_body:
             end += self._begin_body(request, end)
-        elif not start and end == len(data):
-            whole = data
-        self._whole = whole
         self._pos = end
         if end == len(data):
             self.unread = b""

@@ -53,7 +53,7 @@ class HeadMemo:
         self._fixed: tuple[bytes, list[bytes], bytes] = (b"", [], b"")  # the stretches around them
 
     def parse(self, line: bytes, block: bytes) -> Request:
-        """A head that is not the last one.
+        """A head that differs from the last one.
 
         line: the request line without its CRLF. block: from that CRLF to the end of the last field line.
         Raises ProtocolError.
