@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pronghorn.errors import ProtocolError
+from pronghorn.http.h1.connection import H1Connection
 from pronghorn.http.limits import Limits
 from tests.http.wire import Seen, bytewise, halves, read
 
@@ -298,3 +300,18 @@ def _edited(fields: list[bytes], at: int, what: str, line: bytes) -> list[bytes]
 def test_edited_heads(messages: list[bytes]):
     """No body is sent, so the comparison ends with a head that announces one."""
     agree(messages)
+
+
+@pytest.mark.parametrize("cut", [1, 3, 50, 10_000])
+def test_a_free_value_may_not_grow_beyond_the_limit(cut: int):
+    """A head that follows the pattern of the last ones is still measured (431), in one piece and in many."""
+    limits = Limits(limit_request_head=300)
+    h1 = H1Connection(limits)
+    for cookie in (b"a", b"b", b"c" * 200):
+        request = h1.receive(b"GET / HTTP/1.1\r\nHost: a\r\nCookie: " + cookie + b"\r\nX: y\r\n\r\n")
+        assert request is not None and (b"Cookie", cookie) in request.fields
+    head = b"GET / HTTP/1.1\r\nHost: a\r\nCookie: " + b"d" * 300 + b"\r\nX: y\r\n\r\n"
+    with pytest.raises(ProtocolError) as refused:
+        for at in range(0, len(head), cut):
+            assert h1.receive(head[at : at + cut]) is None
+    assert refused.value.status == 431

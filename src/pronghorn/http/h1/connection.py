@@ -108,6 +108,9 @@ class H1Connection:
         request = memo.request
         if request is not None and data.startswith(self._whole, start):
             end = start + len(self._whole)
+        elif not start and (request := memo.again(data)) is not None:
+            end = len(data)
+            self._whole = data
         else:
             end = data.find(b"\r\n\r\n", start)
             if end < 0 or data[start] == 0x0D:

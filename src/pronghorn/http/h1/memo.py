@@ -19,6 +19,9 @@ from pronghorn.http.request import FieldSection, Request
 _FREE_MOST = 6
 """Arbitrary: beyond so many free values, parsing anew costs no more."""
 
+_NEVER = b"\0"
+"""The end of no head: there is no pattern."""
+
 Changes = tuple[tuple[int, bytes], ...]
 
 
@@ -28,6 +31,8 @@ class HeadMemo:
     __slots__ = (
         "_base",
         "_base_block",
+        "_begin",
+        "_finish",
         "_fixed",
         "_free",
         "_limits",
@@ -42,15 +47,20 @@ class HeadMemo:
         self._limits = limits
         self._scheme = scheme
         self.line = b""
-        self.block = b""
+        self.block: bytes | None = None
         self.request: Request | None = None
-        """What `line` and `block` mean; None before the first request and after a refusal."""
+        """What `line` and `block` mean; None before the first request and after a refusal.
+
+        `block` is None when the last head was recognised as a whole.
+        """
         # What was parsed whole last, and the pattern made from it.
         self._base: FieldSection | None = None
         self._base_block = b""
         self._may_differ: list[bool] = []  # of each field; made when a block first differs
         self._free: tuple[int, ...] = ()  # fields whose values the pattern leaves open
         self._fixed: tuple[bytes, list[bytes], bytes] = (b"", [], b"")  # the stretches around them
+        self._begin = b""  # the whole head's first stretch, with the last request line,
+        self._finish = _NEVER  # and its last
 
     def parse(self, line: bytes, block: bytes) -> Request:
         """A head that differs from the last one.
@@ -85,18 +95,45 @@ class HeadMemo:
             changes = ()
         self.line = line
         self.block = block
+        if self._free:
+            self._begin = line + self._fixed[0]
+            self._finish = self._fixed[2] + b"\r\n\r\n"
+        else:
+            self._finish = _NEVER
         self.request = request = Request(parsed, base, changes)
+        return request
+
+    def again(self, data: bytes) -> Request | None:
+        """The request, if `data` is the last head with other free values, and nothing else.
+
+        Saves looking for the head's end, which cannot be anywhere else: neither the stretches nor a value
+        hold an empty line.
+        """
+        begin, finish, last = self._begin, self._finish, self.request
+        end = len(data) - len(finish)
+        if last is None or end < len(begin) or not data.startswith(begin) or not data.endswith(finish):
+            return None
+        if len(data) - 4 > self._limits.limit_request_head:
+            return None  # `parse` says so
+        changes = self._values(data[len(begin) : end])
+        if changes is None:
+            return None
+        self.block = None
+        self.request = request = Request(last.line, last.section, changes)
         return request
 
     def _match(self, block: bytes) -> Changes | None:
         """The values where the pattern is open; None if the block does not follow it."""
-        first, inner, last = self._fixed
+        first, _, last = self._fixed
         end = len(block) - len(last)
         if end < len(first) or not block.startswith(first) or not block.endswith(last):
             return None
-        rest = block[len(first) : end]
+        return self._values(block[len(first) : end])
+
+    def _values(self, rest: bytes) -> Changes | None:
+        """The values in what lies between the first and the last stretch."""
         values = []
-        for stretch in inner:
+        for stretch in self._fixed[1]:
             value, found, rest = rest.partition(stretch)
             if not found:
                 return None
