@@ -71,6 +71,8 @@ class Worker:
         self.poller = make_poller()
         self.crew: Crew[Connection] = Crew(options.threads, self._lead, self._run_detached, self._wake)
         self.crowded: Callable[[], bool] = lambda: self.crew.crowded
+        self.idle_deadline = NEVER
+        """When a connection that becomes idle in this round has been idle for long enough."""
         self.idle_time = options.keep_alive
         """Seconds; shorter while draining."""
         self.clean = True
@@ -215,6 +217,7 @@ class Worker:
         self._batch = iter(self.poller.poll(timeout))
         self._polling = False
         clock.tick()
+        self.idle_deadline = clock.now + self.idle_time
         self._round_calls = self.crew.calls
 
     def _attend(self) -> bool:

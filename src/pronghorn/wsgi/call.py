@@ -46,11 +46,15 @@ class Application:
             if type(result) is list and len(result) == 1 and type(result[0]) is bytes:
                 block = result[0]
                 head = response.head
-                if head is None or response.begun or head.content_length not in (None, len(block)):
-                    response.whole(block)
-                else:
+                if (
+                    head is not None
+                    and not response.begun
+                    and (head.content_length is None or head.content_length == len(block))
+                ):
                     response.begun = response.done = True
                     exchange.respond(head, block)
+                else:
+                    response.whole(block)
                 return
             self._send(response, result)
         except ClientDisconnected:
