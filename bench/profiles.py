@@ -10,7 +10,7 @@ from bench import apps
 Fields = tuple[tuple[str, str], ...]
 
 # As Chrome sends them; a request of 812 bytes. {cookie} and {id} are 32 digits each.
-_BROWSER: Fields = (
+BROWSER: Fields = (
     ("Connection", "keep-alive"),
     ("Cache-Control", "max-age=0"),
     ("sec-ch-ua", '"Chromium";v="118", "Google Chrome";v="118", "Not=A?Brand";v="99"'),
@@ -84,8 +84,8 @@ def fill(template: str, number: int) -> str:
 
 PROFILES = (
     Profile("hello", "the smallest request, 14 bytes answered"),
-    Profile("browser", "a browser's 17 header lines, equal each time", fields=_BROWSER),
-    Profile("varied", "the same, cookie and request id different each time", fields=_BROWSER, vary=True),
+    Profile("browser", "a browser's 17 header lines, equal each time", fields=BROWSER),
+    Profile("varied", "the same, cookie and request id different each time", fields=BROWSER, vary=True),
     Profile("pipelined", "16 requests in one batch", batch=16),
     Profile("connection", "a new connection for each request", close=True),
     Profile("post1k", "POST of 1 KiB, read and counted", app="post", answer=b"1024", body=1024),
