@@ -158,7 +158,8 @@ def test_usually_slow_calls_run_without_the_lead(threads: int) -> None:
         for _ in range(30):
             client.ask(head("GET", "/slow"))
         assert server.worker.crew.slow, "the lead is handed on before each call"
-        assert not any(leaders), "whoever has been in a call for 5 ms leads no more"
+        # The first comes while the lookout is calm, and looks every 5 ms only.
+        assert not any(leaders[1:]), "whoever has been in a call for 5 ms leads no more"
         for _ in range(2000):
             if not server.worker.crew.slow:
                 break

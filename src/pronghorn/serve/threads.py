@@ -2,11 +2,11 @@
 
 The leader alone waits in the poller and runs quick application calls itself, so a quick request costs
 no switch between threads. Before each call it puts the lead up for grabs (`slot`). One resting thread,
-the lookout, looks every millisecond whether the same call is still running; if so it takes the lead,
+the lookout, looks every millisecond or so whether the same call is still running; if so it takes the lead,
 and the old leader finds the slot empty when its call returns: it finishes its request and rests.
 
     leader:   calls += 1;  slot = token = [connection];  call;  token.pop()    IndexError: the lead is gone
-    lookout:  the same call as a millisecond ago?        slot.pop()            IndexError: it has returned
+    lookout:  the same call as at the last look?        slot.pop()            IndexError: it has returned
 
 `list.pop` is atomic, so exactly one of the two gets the lead. Each call has a list of its own: the old
 leader must not take back the lead that the new one offers during a call of its own. Where calls are
@@ -28,6 +28,11 @@ Task = TypeVar("Task")
 
 TICK = 0.001
 """Seconds that a call may last before somebody else takes the lead (DESIGN: about 1 ms)."""
+
+CALM_TICK = 0.005
+ALERT = 5.0
+"""Where no call has been slow for ALERT seconds, the lookout looks less often: each look costs the leader a
+fight for the interpreter, 2 % of a small request's time at TICK."""
 
 DROWSY = 20
 """Ticks without a call after which the lookout rests: waking it costs a system call, ticking does too."""
@@ -85,6 +90,7 @@ class Crew(Generic[Task]):
         self.watched = False
         self.slow = False
         self._average = 0.0
+        self._alert_until = 0.0  # a call was slow not long ago
         self._lock = threading.Lock()
         self._idle: list[Member] = []  # last in, first out: the warmest cache
         self._lookout: Member | None = None
@@ -265,7 +271,7 @@ class Crew(Generic[Task]):
         """The lookout, until it is given another order or takes the lead; when nothing happens, it rests."""
         seen = self.calls
         drowsy = 0
-        wait: float | None = TICK
+        wait: float | None = self._tick()
         while True:
             try:
                 order = me.orders.get(timeout=wait)
@@ -274,15 +280,20 @@ class Crew(Generic[Task]):
             else:
                 if order is not Order.WATCH:
                     return order
-                seen, drowsy, wait = self.calls, 0, TICK
+                seen, drowsy, wait = self.calls, 0, self._tick()
                 continue
             if self.calls != seen:
                 seen, drowsy = self.calls, 0
+                if wait == TICK:
+                    wait = self._tick()
             elif self.slot:
                 if self._take_lead(me):
                     return Order.LEAD
             elif (drowsy := drowsy + 1) > DROWSY and self._doze_off(me, seen):
                 wait = None
+
+    def _tick(self) -> float:
+        return TICK if time.monotonic() < self._alert_until else CALM_TICK
 
     def _take_lead(self, me: Member) -> bool:
         with self._lock:
@@ -290,6 +301,7 @@ class Crew(Generic[Task]):
                 return False  # an order is on its way
             try:
                 self._taken = self.slot.pop()
+                self._alert_until = time.monotonic() + ALERT
             except IndexError:
                 return False  # the call has just returned
             self._lookout = None
