@@ -1,6 +1,6 @@
 """The response of one application call: `start_response`, `write()`, and the rules for both.
 
-    response = Response(exchange, heads, report)
+    response = Response(exchange, heads, warn)
     for block in application(environ, response.start_response): ...
 
 Nothing is sent before there is content (PEP 3333, "The start_response() Callable"), and what is sent
