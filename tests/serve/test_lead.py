@@ -1,0 +1,26 @@
+"""The lead is taken back by its own token only."""
+
+from typing import Any
+
+from pronghorn.http.limits import Limits
+from pronghorn.serve.options import ServeOptions
+from pronghorn.serve.worker import Worker
+
+
+def test_an_old_leader_leaves_the_new_one_its_lead() -> None:
+    """The lead is lost during a call, and the new leader offers it during a call of its own."""
+    worker: Any = Worker(lambda environ, start_response: [], [], ServeOptions(), Limits())
+    worker.crew.watched = True
+    others = [object()]
+
+    class Call:
+        phase = 0
+
+        def call(self) -> None:
+            worker.crew.slot.pop()  # the lookout takes the lead,
+            worker.crew.slot = others  # and runs a call
+
+    assert worker.run_call(Call()) is False
+    assert len(others) == 1
+    worker.poller.close()
+    worker._bell.close()
