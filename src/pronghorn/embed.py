@@ -143,7 +143,7 @@ class Server:
             worker.after_request = worker.stop
             listener.ration.left = connections
             # Or the poller would report the connections that have to wait, again and again.
-            listener.ration.exhausted = lambda: worker._accept(False)
+            listener.ration.exhausted = worker.pause_accepting
         self._idle.clear()
         try:
             with self._lock:
@@ -193,12 +193,13 @@ class Borrowed(Listener):
     """A listener for one run of a worker, which closes it at the end; the socket it shares stays open."""
 
     def __init__(self, lender: Listener) -> None:
-        # Not "tcp": the worker must not put its filter against new connections on a shared socket.
         self.address = Address("fd", fd=lender.socket.fileno())
+        self.sole = False  # the worker must not put its filter against new connections on it
         self.url = lender.url
         self.server_name = lender.server_name
         self.server_port = lender.server_port
         self._own_file = None
+        self._file_is_ours = False
         self.ration: _Ration = _Ration(fileno=os.dup(lender.socket.fileno()))
         self.ration.setblocking(False)
         if isinstance(lender.socket, ssl.SSLSocket):

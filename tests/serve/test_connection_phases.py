@@ -90,7 +90,7 @@ def refused(server: Server, client: Client) -> None:
 
 def refused_in_body(server: Server, client: Client) -> None:
     client.send(head("POST", "/", "Transfer-Encoding: chunked") + b"2\r\n")
-    until(lambda: any(one.phase is Phase.BODY for one in list(server.worker._connections)), "a body")
+    until(lambda: any(one.phase is Phase.BODY for one in list(server.worker.connections)), "a body")
     client.send(b"abX")
     assert client.read_answer("POST").status == 400
 
@@ -198,7 +198,7 @@ def test_every_move_is_allowed(threads: int) -> None:
             thread.start()
         for thread in at_once:
             thread.join(PATIENCE)
-        until(lambda: not server.worker._connections, "all connections are closed")
+        until(lambda: not server.worker.connections, "all connections are closed")
         assert not failures
         assert "defect" not in server.log
     forbidden = {(before.name, after.name) for before, after in SEEN if after not in MOVES[before]}
@@ -233,5 +233,5 @@ def test_a_body_begins_while_earlier_answers_wait() -> None:
 
 
 def _until_connected(server: Server) -> list[Connection]:
-    until(lambda: len(server.worker._connections) == 1, "the connection is accepted")
-    return list(server.worker._connections)
+    until(lambda: len(server.worker.connections) == 1, "the connection is accepted")
+    return list(server.worker.connections)

@@ -184,9 +184,9 @@ def test_write_timeout_ends_what_nobody_reads(path: str, threads: int, tmp_path:
         file.truncate(BIG)
     with serving(app, threads=threads, write_timeout=0.4) as server, server.connect() as client:
         client.send(head("GET", path))
-        until(lambda: len(server.worker._connections) == 1, "the connection is accepted")
+        until(lambda: len(server.worker.connections) == 1, "the connection is accepted")
         began = time.monotonic()
-        until(lambda: not server.worker._connections, "the client is given up")
+        until(lambda: not server.worker.connections, "the client is given up")
         assert_between(time.monotonic() - began, 0.3)
         assert server.get("/quick").body == b"quick"
         with pytest.raises((CutOff, ConnectionResetError)):
@@ -240,7 +240,7 @@ def test_slow_readers_hold_no_thread(path: str, threads: int, tmp_path: Any) -> 
         file.truncate(BIG)
     with serving(app, threads=threads) as server, ExitStack() as stack:
         clients = stalled(server, head("GET", path), 6, stack)
-        until(lambda: len(server.worker._connections) == 6, "all are accepted")
+        until(lambda: len(server.worker.connections) == 6, "all are accepted")
         assert slowest_quick_request(server) < 1.0
         for client in clients:
             answer = client.read_answer()
@@ -258,7 +258,7 @@ def test_slow_readers_hold_no_thread(path: str, threads: int, tmp_path: Any) -> 
 def test_stalled_senders_hold_no_thread(request_part: bytes) -> None:
     with serving(quick, threads=2) as server, ExitStack() as stack:
         stalled(server, request_part, 40, stack)
-        until(lambda: len(server.worker._connections) >= 40, "all are accepted")
+        until(lambda: len(server.worker.connections) >= 40, "all are accepted")
         assert slowest_quick_request(server) < 1.0
 
 
@@ -280,7 +280,7 @@ def test_a_client_that_leaves_ends_its_answer(
         leave(client)
         until(lambda: bool(app.closed), "close() is called")
         assert server.get("/quick").body == b"quick"
-        until(lambda: not server.worker._connections, "nothing is left of it")
+        until(lambda: not server.worker.connections, "nothing is left of it")
         assert app.closed == [path]
         assert server.worker.crew.queued == 0
 
@@ -291,7 +291,7 @@ def test_a_client_that_leaves_during_a_body() -> None:
             client = server.connect()
             client.send(head("POST", "/", length=size) + bytes(size - 1))
             client.close()
-        until(lambda: not server.worker._connections, "nothing is left of them")
+        until(lambda: not server.worker.connections, "nothing is left of them")
         assert server.get("/").body == b"quick"
 
 

@@ -189,7 +189,7 @@ def test_a_connection_has_one_owner_while_the_lead_is_handed_on(monkeypatch: pyt
         crew.slow = True
         client.send(head("GET", "/first"))
         assert handed.wait(PATIENCE)
-        (connection,) = server.worker._connections
+        (connection,) = server.worker.connections
         client.send(head("GET", "/second"))
         # The new leader either leaves the connection alone, or wrongly begins the second request.
         until(lambda: not connection._mask or "/second" in app.begun, "the new leader has seen it")

@@ -14,6 +14,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "body_timeout": (0.1, 86400),
     "write_timeout": (0.1, 86400),
     "graceful_timeout": (0, 86400),
+    "drain_delay": (0, 86400),
+    "request_timeout": (0, 86400),
     "switch_interval": (0.00001, 1),
     "limit_request_line": (128, 1 << 24),
     "limit_request_head": (256, 1 << 26),

@@ -1,9 +1,11 @@
 """Listening sockets: opened from an Address, closed without leaving anything behind."""
 
+import array
 import errno
 import os
 import socket
 import stat
+import struct
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +19,16 @@ _NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 # With port 0, the port that the first address got may be taken at the second; arbitrary.
 _PORT_ATTEMPTS = 16
+
+_SO_ATTACH_FILTER = 26
+_DROP_SYN = [
+    (0x30, 0, 0, 13),  # ldb [13]: the TCP flags
+    (0x54, 0, 0, 0x12),  # and SYN | ACK
+    (0x15, 0, 1, 0x02),  # a SYN alone?
+    (0x06, 0, 0, 0),  # drop it
+    (0x06, 0, 0, 0xFFFF),  # pass anything else
+]
+"""Classic BPF for a listening TCP socket."""
 
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -49,6 +61,7 @@ class Listener:
 
     socket: may be exchanged for a TLS one before serving starts.
     url: for people to click; a wildcard is shown as the loopback address.
+    sole: no process beside this server's own has the socket.
     server_name, server_port: SERVER_NAME and SERVER_PORT, never empty (PEP 3333); "localhost" and "80"
         for Unix sockets, which have neither.
     """
@@ -57,6 +70,8 @@ class Listener:
         listening.setblocking(False)
         self.socket = listening
         self.address = address
+        self.sole = address.kind != "fd"
+        self._file_is_ours = True
         self._own_file: tuple[str, int, int] | None = None
         if listening.family in (socket.AF_INET, socket.AF_INET6):
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -75,9 +90,41 @@ class Listener:
         status = os.stat(path)
         self._own_file = (os.path.abspath(path), status.st_dev, status.st_ino)
 
+    def leave_file(self) -> None:
+        """In a worker: `close()` shall leave the socket file, the listener lives on elsewhere."""
+        self._file_is_ours = False
+
+    def disown(self) -> None:
+        """Another process holds the same socket and goes on: it is not ours to end."""
+        self.sole = False
+        self._own_file = None
+
+    def withdraw(self) -> None:
+        """Let no further connection into the accept queue, as far as that can be had; any process, often.
+
+        A connection that enters the queue between the last accept and close() would be reset. On Linux a
+        filter on a TCP listener drops new SYNs: those clients try again and find nobody, which is the
+        truth. Of a Unix socket, the file goes first. Both hold for every process that shares the socket.
+        """
+        if not self.sole:
+            return
+        self._remove_file()
+        if self.address.kind == "tcp":
+            program = array.array("B", b"".join(struct.pack("HBBI", *line) for line in _DROP_SYN))
+            place, _ = program.buffer_info()
+            try:
+                filter_ = struct.pack("HL", len(_DROP_SYN), place)
+                self.socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filter_)
+            except OSError:
+                pass  # not Linux: the gap stays a few microseconds wide
+
     def close(self) -> None:
         """Any number of times. A file that another server has put in place of ours stays."""
         self.socket.close()
+        if self._file_is_ours:
+            self._remove_file()
+
+    def _remove_file(self) -> None:
         if self._own_file is None:
             return
         path, device, inode = self._own_file

@@ -1,15 +1,13 @@
 """A listening socket as the worker sees it: accept while there is something to accept."""
 
-import array
 import errno
 import logging
 import socket
-import struct
 from collections.abc import Callable
 
 from pronghorn.net.listen import Listener
 from pronghorn.net.transport import accept_tls, speaks_tls
-from pronghorn.serve.poller import READ, Poller
+from pronghorn.serve.poller import EXCLUSIVE, READ, Poller
 
 ACCEPTS_MOST = 256
 """Arbitrary: connections taken in one round, so that those there are get their turn."""
@@ -22,16 +20,6 @@ _CLIENT_GAVE_UP = {errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.ENETDOWN
 
 PAUSE = 0.2
 """Seconds of not accepting when descriptors are short."""
-
-_SO_ATTACH_FILTER = 26
-_DROP_SYN = [
-    (0x30, 0, 0, 13),  # ldb [13]: the TCP flags
-    (0x54, 0, 0, 0x12),  # and SYN | ACK
-    (0x15, 0, 1, 0x02),  # a SYN alone?
-    (0x06, 0, 0, 0),  # drop it
-    (0x06, 0, 0, 0xFFFF),  # pass anything else
-]
-"""Classic BPF for a listening TCP socket."""
 
 NewConnection = Callable[[socket.socket, Listener, tuple[str, int] | None], None]
 
@@ -46,9 +34,10 @@ class Acceptor:
         new: NewConnection,
         short: Callable[[], None],
         log: logging.Logger,
+        shared: bool,
     ) -> None:
         """new: called with each accepted socket, its listener and its peer. short: called when there are no
-        descriptors left."""
+        descriptors left. shared: other workers accept from the same queue."""
         self.listener = listener
         self.fd = listener.socket.fileno()
         self._poller = poller
@@ -56,17 +45,36 @@ class Acceptor:
         self._short = short
         self._log = log
         self._watching = False
+        self._shared = shared
+        self._most = 1 if shared else ACCEPTS_MOST
+        self._mask = READ | EXCLUSIVE if shared else READ
         listener.socket.setblocking(False)
 
     def watch(self, wanted: bool) -> None:
         """Accept, or leave connections in the queue."""
         if wanted != self._watching:
             self._watching = wanted
-            self._poller.change(self.fd, 0 if wanted else READ, READ if wanted else 0)
+            self._poller.change(self.fd, 0 if wanted else self._mask, self._mask if wanted else 0)
+
+    def rejoin(self) -> None:
+        """Stand at the end of the line of those who wait for this listener, and look into its queue.
+
+        Linux wakes the first in the line that is idle. Whoever has accepted goes to the end, so idle workers
+        take turns.
+        """
+        if self._watching:
+            self._poller.change(self.fd, self._mask, 0)
+            self._poller.change(self.fd, 0, self._mask)
 
     def ready(self, mask: int) -> bool:
-        """Accept what there is. Never costs the lead."""
-        for _ in range(ACCEPTS_MOST):
+        """Accept what there is, or one where others want some, too. Never costs the lead."""
+        self.accept(self._most)
+        if self._shared:
+            self.rejoin()
+        return True
+
+    def accept(self, most: int) -> None:
+        for _ in range(most):
             try:
                 # SSLSocket.accept would shake hands here and now.
                 sock, peer = socket.socket.accept(self.listener.socket)
@@ -81,7 +89,6 @@ class Acceptor:
                     self._log.error("accept on %s: %s", self.listener.url, error)
                 break
             self._take(sock, peer)
-        return True
 
     def _take(self, sock: socket.socket, peer: object) -> None:
         sock.setblocking(False)
@@ -95,24 +102,7 @@ class Acceptor:
         known = (peer[0], peer[1]) if isinstance(peer, tuple) else None
         self._new(sock, self.listener, known)
 
-    def refuse_new(self) -> None:
-        """Let no further connection into the accept queue, as far as that can be had.
-
-        A connection that enters the queue between the last accept and close() would be reset. On Linux a
-        filter on the listener drops new SYNs: those clients try again and find nobody, which is the truth.
-        """
-        sock = self.listener.socket
-        if self.listener.address.kind != "tcp" or not hasattr(socket, "SO_REUSEPORT"):
-            return
-        program = array.array("B", b"".join(struct.pack("HBBI", *line) for line in _DROP_SYN))
-        address, _ = program.buffer_info()
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(_DROP_SYN), address))
-        except OSError:
-            pass  # not Linux: the gap stays a few microseconds wide
-
     def close(self) -> None:
-        """Accept what is left, then close the listener."""
+        """What is in the queue is the others', or lost."""
         self.watch(False)
-        self.ready(READ)
         self.listener.close()

@@ -31,6 +31,17 @@ class ServeOptions:
     graceful_timeout: float = option(
         30.0, metavar="SECONDS", help="After TERM, requests in progress have this long to finish."
     )
+    drain_delay: float = option(
+        0.0,
+        metavar="SECONDS",
+        help="After TERM, health checks fail for this long before anything else changes (see --health).",
+    )
+    request_timeout: float = option(
+        0.0,
+        metavar="SECONDS",
+        help="A request that takes longer is answered with 504, and RequestTimeout is raised in its thread; "
+        "0 for no limit.",
+    )
     switch_interval: float = option(
         0.0005,
         metavar="SECONDS",

@@ -12,6 +12,12 @@ READ = 0x001
 WRITE = 0x004
 """The values of EPOLLIN and EPOLLOUT, so that epoll's masks need no translation."""
 
+EXCLUSIVE = 1 << 28
+"""EPOLLEXCLUSIVE: of several processes that wait for a listener, one is woken."""
+
+EDGE = 1 << 31
+"""EPOLLET."""
+
 EVENTS_MOST = 256
 """Events of one round: the clock stands still within one."""
 

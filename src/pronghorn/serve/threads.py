@@ -157,6 +157,11 @@ class Crew(Generic[Task]):
         """Requests that wait for a thread."""
         return len(self._waiting)
 
+    @property
+    def busy(self) -> int:
+        """Threads in calls, about."""
+        return len(self._members) - 1 - len(self._idle) - self.watched
+
     # Leader only
 
     def post_lookout(self, task: Task) -> bool:

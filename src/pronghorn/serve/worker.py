@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Protocol
 
 from pronghorn import __version__
 from pronghorn.http.limits import Limits
@@ -21,15 +22,18 @@ from pronghorn.http.response import ResponseHead
 from pronghorn.net.listen import Listener
 from pronghorn.net.transport import speaks_tls
 from pronghorn.observe.access import AccessLog
-from pronghorn.observe.logs import Handler, write_text
-from pronghorn.serve.acceptor import PAUSE, Acceptor
+from pronghorn.observe.logs import reopen, write_text
+from pronghorn.serve.bell import Bell
 from pronghorn.serve.clock import Clock
 from pronghorn.serve.connection import Connection
+from pronghorn.serve.doors import Doors, Siblings
+from pronghorn.serve.drain import Drain, End, Stage
 from pronghorn.serve.h1_exchange import H1Exchange, Observer, Persistence
 from pronghorn.serve.options import ServeOptions
 from pronghorn.serve.outbox import Held
-from pronghorn.serve.phases import CALL, HEAD, LINGER, QUEUED, RETURNED
+from pronghorn.serve.phases import QUEUED, RETURNED
 from pronghorn.serve.poller import READ, make_poller
+from pronghorn.serve.pulse import INTERVAL, Pulse
 from pronghorn.serve.records import record_of, refusal_record
 from pronghorn.serve.threads import Crew, Member
 from pronghorn.serve.timers import NEVER, Timers
@@ -37,13 +41,14 @@ from pronghorn.wsgi.call import Application, WSGIApplication
 from pronghorn.wsgi.environ import server_environ
 from pronghorn.wsgi.error_stream import ErrorStream
 
-_CLOSE_LISTENERS = 0.01
-"""Seconds between the last SYN let in and the close of a listener: handshakes that were under way end."""
+OVER = Stage.OVER
 
-_IDLE_MOMENT = 1.0
-_IDLE_LONG = 0.1
-"""Seconds that a drain waits for a request which may be on its way: on a connection used a moment ago, and
-on one that has been idle for long."""
+
+class Target(Protocol):
+    """Who hears of a descriptor's events."""
+
+    def ready(self, mask: int) -> bool:
+        """False: the lead was lost meanwhile."""
 
 
 class Worker:
@@ -59,7 +64,9 @@ class Worker:
         access: AccessLog | None = None,
         errors: logging.Logger | None = None,
         multiprocess: bool = False,
+        siblings: Siblings | None = None,
     ) -> None:
+        """siblings: the other workers on the same listeners, if there are any."""
         self.options = options
         self.limits = limits
         self.log = errors if errors is not None else logging.getLogger("pronghorn.error")
@@ -75,8 +82,6 @@ class Worker:
         """When a connection that becomes idle in this round has been idle for long enough."""
         self.idle_time = options.keep_alive
         """Seconds; shorter while draining."""
-        self.clean = True
-        """Nothing was cut off at the end."""
         self.after_request: Callable[[], None] | None = None
         """Called after each exchange, in the thread that ended it. Set it before `run`."""
         self.on_signal: Mapping[int, Callable[[], None]] = {}
@@ -84,26 +89,34 @@ class Worker:
         self.abandon: Callable[[], None] | None = None
         """Called when a call on the main thread is stuck beyond the graceful timeout: does not return."""
         self.observer: Observer | None = None
+        self.pulse: Pulse | None = None
+        """Where there is a master. Set it before `run`."""
+        self.connections: set[Connection] = set()
+        self.doors = Doors(listeners, self.poller, self._new_connection, self.clock, self.log, siblings)
+        self.drain = Drain(self)
         self._access = access
-        self._multiprocess = multiprocess
-        self._listeners = list(listeners)
-        self._acceptors: list[Acceptor] = []
-        self._bases: dict[Listener, dict[str, object]] = {}
-        self._targets: dict[int, Connection | Acceptor | _Bell] = {}
-        self._connections: set[Connection] = set()
+        self._siblings = siblings
+        self._bases = {listener: self._base(listener, multiprocess) for listener in listeners}
+        self._targets: dict[int, Target] = {}
         self._posts: deque[Connection] = deque()
         self._batch: Iterator[tuple[int, int]] = iter(())
-        self._bell = _Bell(self._signalled)
+        self._errands: deque[Callable[[], None]] = deque()
+        self._bell = Bell(self._signalled)
         self._polling = False
         self._round_calls = 0
-        self._stop_asked = 0  # 1: gracefully; 2: at once
-        self._draining = False
-        self._over = False
-        self._resume_accept_at = NEVER
-        self._close_listeners_at = NEVER
-        self._drain_until = NEVER
-        self._alarm = NEVER  # the next of these two
-        self._reopen = False
+        self._pulse_at = NEVER
+        self._calls_most = NEVER
+
+    def _base(self, listener: Listener, multiprocess: bool) -> dict[str, object]:
+        return server_environ(
+            software=f"pronghorn/{__version__}",
+            errors=ErrorStream(partial(write_text, self.log)),
+            multithread=self.options.threads > 1,
+            multiprocess=multiprocess,
+            scheme="https" if speaks_tls(listener.socket) else "http",
+            name=listener.server_name,
+            port=listener.server_port,
+        )
 
     # Any thread
 
@@ -118,33 +131,45 @@ class Worker:
             self.observer = self._observe
         if self.options.threads > 1:
             sys.setswitchinterval(self.options.switch_interval)
-        self._targets[self._bell.fd] = self._bell
-        self.poller.change(self._bell.fd, 0, READ)
-        for listener in self._listeners:
-            acceptor = Acceptor(listener, self.poller, self._new_connection, self._pause_accept, self.log)
-            self._bases[listener] = server_environ(
-                software=f"pronghorn/{__version__}",
-                errors=ErrorStream(partial(write_text, self.log)),
-                multithread=self.options.threads > 1,
-                multiprocess=self._multiprocess,
-                scheme="https" if speaks_tls(listener.socket) else "http",
-                name=listener.server_name,
-                port=listener.server_port,
-            )
-            self._acceptors.append(acceptor)
-            self._targets[acceptor.fd] = acceptor
-            acceptor.watch(True)
+        if self.pulse is not None:
+            self._pulse_at = 0.0
+            self._calls_most = self.pulse.calls_most
+        self.attend(self._bell.fd, self._bell)
+        self.doors.open(self._targets.__setitem__)
         self.crew.work()
         self.crew.join(0.5)
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             connection.close()  # its call is stuck
         self.poller.close()
         self._bell.close()
 
+    def attend(self, fd: int, target: "Target") -> None:
+        """Call `target.ready` when the descriptor is readable. Before `run`, or the leader."""
+        self._targets[fd] = target
+        self.poller.change(fd, 0, READ)
+
+    def ignore(self, fd: int) -> None:
+        """The opposite. Leader only."""
+        if self._targets.pop(fd, None) is not None:
+            self.poller.change(fd, READ, 0)
+
+    @property
+    def ready(self) -> bool:
+        """It accepts, and means to go on. Any thread."""
+        return not self.drain.asked
+
+    @property
+    def clean(self) -> bool:
+        """Nothing was cut off at the end."""
+        return self.drain.clean
+
     def stop(self, graceful: bool = True) -> None:
         """Drain and end; a second call, or graceful=False, ends at once. Any thread."""
-        self.persistence.persist = False
-        self._stop_asked = 2 if self._stop_asked or not graceful else 1
+        self.leave(End.AT_ONCE if not graceful or self.drain.asked else End.FINAL)
+
+    def leave(self, end: End) -> None:
+        """End this way, unless a quicker way was asked for. Any thread."""
+        self.drain.asked = max(self.drain.asked, end)
         self._wake()
 
     def stop_now(self) -> None:
@@ -153,7 +178,15 @@ class Worker:
 
     def reopen_logs(self) -> None:
         """After a log rotation. Any thread."""
-        self._reopen = True
+        self.ask(self._reopen_logs)
+
+    def pause_accepting(self) -> None:
+        """For good. Leader only."""
+        self.doors.pause()
+
+    def ask(self, errand: Callable[[], None]) -> None:
+        """Have the leader run it. Any thread."""
+        self._errands.append(errand)
         self._wake()
 
     def post(self, connection: Connection) -> None:
@@ -177,8 +210,10 @@ class Worker:
         taken = self.crew.taken_over()
         if taken is not None:
             taken.outbox.release()  # answers that waited for the one which is slow
+        if self._siblings is not None and self.drain.stage is Stage.SERVING:
+            self.doors.gate(self.crew.crowded)
         targets = self._targets
-        while not self._over:
+        while self.drain.stage is not OVER:
             for fd, mask in self._batch:
                 target = targets.get(fd)
                 try:
@@ -192,7 +227,7 @@ class Worker:
                 self._end_round()
             except Exception as error:
                 self._sacrifice(None, error)
-            if not self._over:
+            if self.drain.stage is not OVER:
                 self._poll()
         self.crew.stop()
 
@@ -209,7 +244,7 @@ class Worker:
         calls = self.crew.calls - self._round_calls
         if calls:
             self.crew.sample((now - clock.now) / calls)
-        timeout = self.timers.wait(min(self._alarm, self._resume_accept_at), now)
+        timeout = self.timers.wait(min(self._pulse_at, self.doors.alarm, self.drain.alarm), now)
         # Whoever posts looks at _polling after its append, we at _posts after setting it.
         self._polling = True
         if self._posts:
@@ -245,15 +280,26 @@ class Worker:
         now = self.clock.now
         if self._access is not None:
             self._access.flush()
-        if self._reopen:
-            self._reopen = False
-            self._reopen_logs()
+        while self._errands:
+            self._errands.popleft()()
         self.timers.run(now)
-        if self._stop_asked:
-            self._go_down(now)
-        elif now >= self._resume_accept_at:
-            self._resume_accept_at = NEVER
-            self._accept(True)
+        if now >= self._pulse_at or self.crew.calls >= self._calls_most:
+            self._beat(now)
+        if self.drain.asked:
+            self.drain.step(now)
+        if self._siblings is not None and self.drain.stage < Stage.LAST_ACCEPTS:
+            self.doors.gate(self.crew.crowded)
+        if now >= self.doors.alarm:
+            self.doors.look()
+
+    def _beat(self, now: float) -> None:
+        assert self.pulse is not None
+        crew = self.crew
+        self.pulse.beat(now, crew.calls, len(self.connections), crew.busy, crew.queued)
+        self._calls_most = self.pulse.calls_most
+        self._pulse_at = now + INTERVAL
+        if self._siblings is not None:
+            self.doors.rejoin()
 
     # Calls
 
@@ -301,7 +347,7 @@ class Worker:
             sock.close()
             return
         self._targets[connection.fd] = connection
-        self._connections.add(connection)
+        self.connections.add(connection)
         connection.deadline = self.clock.now + self.options.head_timeout
         self.timers.watch(connection)
 
@@ -309,72 +355,8 @@ class Worker:
         """It is closed."""
         if self._targets.get(connection.fd) is connection:
             del self._targets[connection.fd]
-        self._connections.discard(connection)
+        self.connections.discard(connection)
         self.timers.forget(connection)
-
-    def _accept(self, wanted: bool) -> None:
-        for acceptor in self._acceptors:
-            acceptor.watch(wanted)
-
-    def _pause_accept(self) -> None:
-        if self._resume_accept_at == NEVER:
-            self.log.error("no descriptors left: new connections wait; raise the limit (ulimit -n)")
-        self._accept(False)
-        self._resume_accept_at = self.clock.now + PAUSE
-
-    # The end. Leader only
-
-    def _go_down(self, now: float) -> None:
-        if not self._draining:
-            self._begin_drain(now)
-        if now >= self._close_listeners_at:
-            self._close_listeners_at = NEVER
-            self._alarm = self._drain_until
-            for acceptor in self._acceptors:
-                acceptor.close()
-            self._acceptors = []
-        if self._stop_asked > 1 or now >= self._drain_until:
-            self._cut()
-        elif not self._connections and self._close_listeners_at == NEVER:
-            self._over = True
-
-    def _begin_drain(self, now: float) -> None:
-        """Take what is in the accept queue, close the listeners, let what is idle go soon."""
-        self._draining = True
-        self.persistence.persist = False
-        self._drain_until = now + self.options.graceful_timeout
-        self._resume_accept_at = NEVER
-        for acceptor in self._acceptors:
-            acceptor.refuse_new()
-            acceptor.watch(True)
-            acceptor.ready(READ)
-        self._close_listeners_at = self._alarm = now + _CLOSE_LISTENERS
-        self.idle_time = min(self.idle_time, _IDLE_MOMENT)
-        for connection in self._connections:
-            if connection.phase is HEAD and not connection.h1.pending:
-                idle = now - (connection.deadline - self.options.keep_alive)
-                long = idle > 5.0 and not connection.h1.fresh
-                connection.deadline = now + (_IDLE_LONG if long else _IDLE_MOMENT)
-                self.timers.watch(connection)
-
-    def _cut(self) -> None:
-        """The graceful timeout has passed, or nobody wants to wait."""
-        busy = [one for one in self._connections if one.phase not in (HEAD, LINGER) or one.h1.pending]
-        if busy:
-            self.clean = False
-            self.log.warning("%d requests were cut off at the end", len(busy))
-        for acceptor in self._acceptors:
-            acceptor.close()
-        stuck = False
-        for connection in list(self._connections):
-            if connection.phase in (CALL, QUEUED, RETURNED):
-                stuck = True
-                connection.outbox.close()
-            else:
-                connection.close(reset=connection in busy)
-        self._over = True
-        if stuck and self.options.threads == 1 and self.abandon is not None:
-            self.abandon()
 
     # Observation
 
@@ -395,34 +377,4 @@ class Worker:
     def _reopen_logs(self) -> None:
         if self._access is not None:
             self._access.reopen()
-        for handler in self.log.handlers:
-            if isinstance(handler, Handler):
-                handler.reopen()
-
-
-class _Bell:
-    """Wakes the leader out of the poller, and tells it of signals."""
-
-    def __init__(self, signalled: Callable[[int], None]) -> None:
-        self._signalled = signalled
-        self._listen, self._ring = socket.socketpair()
-        self._listen.setblocking(False)
-        self._ring.setblocking(False)
-        self.fd = self._listen.fileno()
-        self.fd_to_ring = self._ring.fileno()
-
-    def ring(self) -> None:
-        """Any thread."""
-        with contextlib.suppress(OSError):  # full: it rings already. Closed: nobody sleeps.
-            self._ring.send(b"\0")
-
-    def ready(self, mask: int) -> bool:
-        with contextlib.suppress(BlockingIOError):
-            for number in self._listen.recv(4096):
-                if number:
-                    self._signalled(number)
-        return True
-
-    def close(self) -> None:
-        self._listen.close()
-        self._ring.close()
+        reopen(self.log)

@@ -1,0 +1,165 @@
+"""Where connections come in: a worker's listeners, and when it leaves the queue to the other workers.
+
+Workers share the accept queues. Linux wakes one idle worker for a connection (EPOLLEXCLUSIVE), each in its
+turn (Acceptor.rejoin). A worker whose threads are all busy leaves the queue to the others as long as the
+scoreboard shows one that is free. It may have been the one that was woken: so it rings their bell.
+"""
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Sequence
+
+from pronghorn.net.listen import Listener
+from pronghorn.observe.scoreboard import FREE, Row
+from pronghorn.serve.acceptor import ACCEPTS_MOST, PAUSE, Acceptor, NewConnection
+from pronghorn.serve.clock import Clock
+from pronghorn.serve.poller import EDGE, READ, Poller
+from pronghorn.serve.timers import NEVER
+
+_LOOK_AGAIN = 0.01
+"""Seconds between two looks of a busy worker whether another is free. Arbitrary; only while it is busy."""
+
+
+class Siblings:
+    """The other workers on the same listeners.
+
+    row: this worker's in the scoreboard.
+    bell: an eventfd that all workers watch, or -1 where the system has none: look into the queues.
+    """
+
+    __slots__ = ("bell", "row")
+
+    def __init__(self, row: Row, bell: int) -> None:
+        self.row = row
+        self.bell = bell
+
+    def ring(self) -> None:
+        """Any process."""
+        if self.bell >= 0:
+            with contextlib.suppress(BlockingIOError):
+                os.eventfd_write(self.bell, 1)
+
+
+class Doors:
+    """Leader only."""
+
+    def __init__(
+        self,
+        listeners: Sequence[Listener],
+        poller: Poller,
+        new: NewConnection,
+        clock: Clock,
+        log: logging.Logger,
+        siblings: Siblings | None,
+    ) -> None:
+        self._poller = poller
+        self._clock = clock
+        self._log = log
+        self._siblings = siblings
+        self._acceptors = [
+            Acceptor(listener, poller, new, self._short, log, siblings is not None) for listener in listeners
+        ]
+        self.alarm = NEVER
+        """When `look` wants to be called next."""
+        self._resume_at = NEVER
+        self._look_at = NEVER
+        self._crowded = False
+        self._yielding = False  # the queue is left to others
+
+    def open(self, target: Callable[[int, "Acceptor | Doors"], None]) -> None:
+        """Begin to accept. target: told who is to hear of the events of which descriptor."""
+        for acceptor in self._acceptors:
+            target(acceptor.fd, acceptor)
+            acceptor.watch(True)
+        if self._siblings is not None:
+            self._siblings.row.put(FREE, 1)
+            if self._siblings.bell >= 0:
+                target(self._siblings.bell, self)
+                self._poller.change(self._siblings.bell, 0, READ | EDGE)
+
+    def ready(self, mask: int) -> bool:
+        """The bell: somebody leaves a queue that may not be empty."""
+        self.rejoin()
+        return True
+
+    def rejoin(self) -> None:
+        if not self._yielding:
+            for acceptor in self._acceptors:
+                acceptor.rejoin()
+
+    def pause(self) -> None:
+        """Accept nothing until told otherwise."""
+        for acceptor in self._acceptors:
+            acceptor.watch(False)
+
+    def gate(self, crowded: bool) -> None:
+        """Each round, where there are siblings. crowded: all threads are in calls."""
+        if crowded == self._crowded and (not crowded or self._clock.now < self._look_at):
+            return
+        assert self._siblings is not None
+        row = self._siblings.row
+        now = self._clock.now
+        if crowded != self._crowded:
+            self._crowded = crowded
+            row.put(FREE, not crowded)
+        self._look_at = now + _LOOK_AGAIN if crowded else NEVER
+        yields = crowded and row.others_free(now)
+        if yields is not self._yielding:
+            self._yielding = yields
+            for acceptor in self._acceptors:
+                acceptor.watch(not yields)
+            if yields:
+                self._siblings.ring()
+        self._set_alarm()
+
+    def look(self) -> None:
+        """The alarm: try again to accept."""
+        if self._clock.now >= self._resume_at:
+            self._resume_at = NEVER
+            self._set_alarm()
+            if not self._yielding:
+                for acceptor in self._acceptors:
+                    acceptor.watch(True)
+
+    def _short(self) -> None:
+        """No descriptors are left."""
+        if self._resume_at == NEVER:
+            self._log.error("no descriptors left: new connections wait; raise the limit (ulimit -n)")
+        self.pause()
+        self._resume_at = self._clock.now + PAUSE
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        self.alarm = min(self._resume_at, self._look_at)
+
+    # The end
+
+    def hand_over(self) -> None:
+        """Others go on with the queues."""
+        self.close()
+        if self._siblings is not None:
+            self._siblings.ring()
+
+    def withdraw(self) -> None:
+        """Let nobody else in, and take who is in already. `finish` in a moment."""
+        self._resume_at = self._look_at = NEVER
+        self._yielding = False
+        for acceptor in self._acceptors:
+            acceptor.listener.withdraw()
+            acceptor.watch(True)
+            acceptor.accept(ACCEPTS_MOST)
+
+    def finish(self) -> None:
+        """Take those whose handshake has ended meanwhile."""
+        for acceptor in self._acceptors:
+            acceptor.accept(1 << 20)
+        self.close()
+
+    def close(self) -> None:
+        for acceptor in self._acceptors:
+            acceptor.close()
+        self._acceptors = []
+        self.alarm = self._resume_at = self._look_at = NEVER
+        if self._siblings is not None:
+            self._siblings.row.put(FREE, 0)
