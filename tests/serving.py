@@ -17,6 +17,9 @@ from typing import Any
 from pronghorn.http.limits import Limits
 from pronghorn.net.address import Address
 from pronghorn.net.listen import bind
+from pronghorn.observe.access import AccessLog
+from pronghorn.serve.deadlines import Deadlines
+from pronghorn.serve.interrupt import interrupt
 from pronghorn.serve.options import ServeOptions
 from pronghorn.serve.worker import Worker
 
@@ -267,15 +270,28 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 @contextmanager
 def serving(
-    app: Callable[..., Any], *, address: str = "127.0.0.1:0", limits: Limits | None = None, **options: Any
+    app: Callable[..., Any],
+    *,
+    address: str = "127.0.0.1:0",
+    limits: Limits | None = None,
+    access: AccessLog | None = None,
+    prepare: Callable[[Worker], None] | None = None,
+    **options: Any,
 ) -> Iterator[Server]:
-    """A worker in a thread, on a port of its own; the keywords are those of ServeOptions."""
+    """A worker in a thread, on a port of its own; the keywords are those of ServeOptions.
+
+    prepare: called with the worker before it runs.
+    """
     listeners = bind(Address.parse(address), 128)
     log = _Records()
     log.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     errors = logging.Logger("served", logging.DEBUG)
     errors.addHandler(log)
-    worker = Worker(app, listeners, ServeOptions(**options), limits or Limits(), errors=errors)
+    worker = Worker(app, listeners, ServeOptions(**options), limits or Limits(), errors=errors, access=access)
+    if worker.options.request_timeout:
+        worker.deadlines = Deadlines(worker, interrupt)
+    if prepare is not None:
+        prepare(worker)
     thread = threading.Thread(target=worker.run, name="served")
     thread.start()
     try:

@@ -289,8 +289,7 @@ def test_ctrl_c_is_a_keyboard_interrupt(threads: int) -> None:
     program = (
         "import pronghorn\n"
         f"with pronghorn.make_server('127.0.0.1', 0, print, threads={threads}) as httpd:\n"
-        "    print('ready', flush=True)\n"
-        "    try:\n        httpd.serve_forever()\n"
+        "    try:\n        print('ready', flush=True)\n        httpd.serve_forever()\n"
         "    except KeyboardInterrupt:\n        print('interrupted')\n"
     )
     environ = {**os.environ, "PYTHONDEVMODE": "1"}

@@ -28,12 +28,15 @@ def serve(app: "WSGIApplication | str", **options: "Any") -> None:
     options: as on the command line, with underscores: bind="localhost:8051" (or several in a list),
     threads=4, access_logfile="-". PRONGHORN_* variables count where an option is not given.
 
-    On the main thread TERM drains, INT and QUIT end at once, USR1 reopens the logs; on another thread
-    signals are left alone. Raises a pronghorn.errors.StartupError if it cannot start.
-    """
-    from pronghorn import assemble
+    A specification is served as on the command line, by a master and its workers; an object by this process,
+    unless workers= says more. On the main thread TERM drains, INT and QUIT end at once, USR1 reopens the
+    logs; on another thread there is no master, and signals are left alone.
 
-    assemble.run(assemble.settings_from_python(options), app)
+    Raises a pronghorn.errors.StartupError if it cannot start.
+    """
+    from pronghorn.assemble import parts, start
+
+    start.run_here(parts.settings_from_python(options), app)
 
 
 def make_server(

@@ -38,17 +38,22 @@ def version() -> str:
 def _run(arguments: Sequence[str]) -> int:
     import os
 
-    from pronghorn import assemble
+    from pronghorn.assemble import start
     from pronghorn.config import check, flags, sources
+    from pronghorn.config.settings import Settings
 
     line = flags.read(arguments)
-    settings = sources.merge(
-        [
-            sources.from_flags(line.given),
-            sources.from_environment(os.environ),
-            sources.from_platform(os.environ),
-        ],
-        sources.remarks_on(os.environ),
-    )
-    check.check(settings)
-    return assemble.check(settings, line.spec) if line.check_config else assemble.run(settings, line.spec)
+
+    def read() -> Settings:
+        settings = sources.merge(
+            [
+                sources.from_flags(line.given),
+                sources.from_environment(os.environ),
+                sources.from_platform(os.environ),
+            ]
+        )
+        check.check(settings)
+        return settings
+
+    settings = read()
+    return start.check(settings, line.spec) if line.check_config else start.run(settings, line.spec, read)

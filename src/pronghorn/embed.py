@@ -20,7 +20,7 @@ from socket import socket as Socket  # Server.socket shadows the module's name
 from types import TracebackType
 from typing import Any, Self
 
-from pronghorn.assemble import settings_from_python
+from pronghorn.assemble.parts import settings_from_python
 from pronghorn.config.settings import Settings
 from pronghorn.net.address import Address
 from pronghorn.net.listen import Listener, bind

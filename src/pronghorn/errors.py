@@ -76,6 +76,17 @@ class ClientDisconnected(PronghornError):
     """The client is gone: nothing more can be sent. Raised in the thread that was sending."""
 
 
+class RequestTimeout(BaseException):
+    """The request has taken longer than --request-timeout. Raised in the thread that runs it, wherever it is.
+
+    No Exception, so that `except Exception` does not swallow it: let it pass. `finally` and `with` do their
+    part on the way; nothing more can be sent, the client has been answered.
+    """
+
+    def __init__(self, what: str = "the request has taken longer than --request-timeout") -> None:
+        super().__init__(what)
+
+
 class ApplicationError(PronghornError):
     """The application broke a rule of PEP 3333.
 

@@ -40,9 +40,10 @@ def test_a_port_that_is_none(port: str) -> None:
     assert caught.value.exit_code == 5
 
 
-def test_web_concurrency_is_not_passed_over_in_silence() -> None:
-    assert "WEB_CONCURRENCY=4" in sources.remarks_on({"WEB_CONCURRENCY": "4"})[0]
-    assert sources.remarks_on({"WEB_CONCURRENCY": "1"}) == sources.remarks_on({}) == ()
+def test_web_concurrency_is_the_number_of_workers() -> None:
+    assert sources.merge([sources.from_platform({"WEB_CONCURRENCY": "3"})]).process.workers == 3
+    with pytest.raises(ConfigError, match="WEB_CONCURRENCY: 'many'"):
+        sources.from_platform({"WEB_CONCURRENCY": "many"})
 
 
 def test_repeatable_options() -> None:

@@ -64,8 +64,8 @@ def test_other_kinds(text: str, address: Address) -> None:
         ("unix:x,mode=", "octal"),
         ("unix:\0x", "NUL"),
         ("fd://", "number"),
-        ("fd://x", "number"),
-        ("fd://-1", "number"),
+        ("fd://x y", "number"),
+        ("fd://x/1", "number"),
     ],
 )
 def test_what_is_no_address_is_told_in_a_sentence(text: str, hint: str) -> None:

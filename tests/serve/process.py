@@ -91,6 +91,7 @@ def process(
 ) -> Iterator[ServerProcess]:
     """A server of `tests.serve.apps.site`; the keywords are those of ServeOptions."""
     command = [sys.executable, "-m", "pronghorn", "tests.serve.apps:site", "--bind", "127.0.0.1:0"]
+    command.append("--no-master")  # the process is the worker
     for name, value in {**options, **(limits or {})}.items():
         command += ["--" + name.replace("_", "-"), str(value)]
     with tempfile.TemporaryFile() as log:

@@ -17,12 +17,12 @@ _LIBRARIES = tuple(
     for path in {sysconfig.get_path("stdlib"), *site.getsitepackages(), site.getusersitepackages()}
 )
 
-_WHOLE = "The whole traceback is shown with --log-level debug."
+WHOLE = "The whole traceback is shown with --log-level debug."
 
 
 def users_frame(error: BaseException) -> traceback.FrameSummary | None:
     """The innermost frame of the user's own code; else of a library's; None if there is neither."""
-    frames = [frame for frame in _frames(error.__traceback__) if not _is_machinery(frame.filename)]
+    frames = [frame for frame in _frames(error.__traceback__) if not is_machinery(frame.filename)]
     own = [frame for frame in frames if not _is_library(frame.filename)]
     candidates = own or frames
     return candidates[-1] if candidates else None
@@ -32,7 +32,7 @@ def _frames(start: TracebackType | None) -> list[traceback.FrameSummary]:
     return list(traceback.extract_tb(start))
 
 
-def _is_machinery(filename: str) -> bool:
+def is_machinery(filename: str) -> bool:
     return filename.startswith(("<frozen importlib", _OURS, _IMPORTLIB))
 
 
@@ -63,7 +63,7 @@ def explain(error: BaseException, what: str, when: str) -> ApplicationLoadError:
                 f"{what} imports {name!r}, which cannot be found.",
                 where=where,
                 mend=f"Install {package!r} into this environment, add its directory with --pythonpath DIR,"
-                f"\nor mend the import. {_WHOLE}",
+                f"\nor mend the import. {WHOLE}",
             )
         case TypeError() if frame is None:
             return ApplicationLoadError(
@@ -71,7 +71,7 @@ def explain(error: BaseException, what: str, when: str) -> ApplicationLoadError:
             )
     said = one_line(error)
     raised = f"{type(error).__name__}: {said}" if said else type(error).__name__
-    return ApplicationLoadError(f"{what} raised {raised} {when}.", where=where, mend=_WHOLE)
+    return ApplicationLoadError(f"{what} raised {raised} {when}.", where=where, mend=WHOLE)
 
 
 def one_line(said: object, most: int = 200) -> str:

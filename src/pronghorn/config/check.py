@@ -17,6 +17,16 @@ RANGES: dict[str, tuple[float, float]] = {
     "drain_delay": (0, 86400),
     "request_timeout": (0, 86400),
     "switch_interval": (0.00001, 1),
+    "workers": (1, 4096),
+    "boot_timeout": (0.1, 86400),
+    "timeout": (0, 86400),
+    "max_requests": (0, 1 << 50),
+    "max_requests_jitter": (0, 1 << 50),
+    "max_worker_lifetime": (0, 1e9),
+    "max_worker_lifetime_jitter": (0, 1e9),
+    "max_worker_memory": (0, 1 << 50),
+    "max_worker_memory_hard": (0, 1 << 50),
+    "refork_after": (0, 1 << 50),
     "limit_request_line": (128, 1 << 24),
     "limit_request_head": (256, 1 << 26),
     "limit_request_fields": (1, 32768),
@@ -34,6 +44,7 @@ def check(settings: Settings) -> None:
     _check_limits(settings)
     _check_binds(settings)
     _check_directories(settings)
+    _check_processes(settings)
 
 
 def _origin(settings: Settings, name: str) -> str:
@@ -73,4 +84,35 @@ def _check_directories(settings: Settings) -> None:
     if chdir and not os.path.isdir(chdir):
         raise ConfigError(
             f"{_origin(settings, 'chdir')}: {chdir!r} is not a directory.", mend=f"Looked from {os.getcwd()}."
+        )
+
+
+def _check_processes(settings: Settings) -> None:
+    process = settings.process
+    for name, path in (("warmup", process.warmup), ("health", settings.app.health)):
+        if path and not path.startswith("/"):
+            raise ConfigError(f"{_origin(settings, name)}: {path!r} is not a path: it begins with a slash.")
+    soft, hard = process.max_worker_memory, process.max_worker_memory_hard
+    if hard and soft >= hard:
+        raise ConfigError(
+            f"{_origin(settings, 'max_worker_memory')}: {soft} is not less than the hard limit, {hard}"
+            f" ({_origin(settings, 'max_worker_memory_hard')}).",
+            mend="A worker is replaced above the one and killed above the other.",
+        )
+    if process.refork_after and not process.preload:
+        raise ConfigError(
+            f"{_origin(settings, 'refork_after')}: without --preload, there is nothing to fork from.",
+            mend="Add --preload.",
+        )
+    if process.no_master and process.reload:
+        raise ConfigError(
+            f"{_origin(settings, 'reload')}: without a master nobody starts the new code.",
+            mend=f"Leave out {_origin(settings, 'no_master')}.",
+        )
+    platform = settings.origins.get("workers") == "WEB_CONCURRENCY"
+    if process.no_master and process.workers > 1 and not platform:
+        raise ConfigError(
+            f"{_origin(settings, 'no_master')}: there is one process then, not {process.workers}"
+            f" ({_origin(settings, 'workers')}).",
+            mend="Leave one of the two out.",
         )

@@ -9,6 +9,7 @@ TITLES = {
     "listen": "Listening",
     "serve": "Threads and time limits",
     "limits": "Limits of one request",
+    "process": "Processes",
     "log": "Logs",
     "app": "The application's surroundings",
 }
@@ -40,6 +41,8 @@ def page() -> str:
 
 
 def _shown(value: Any, metavar: str) -> str:
+    if isinstance(value, bool):
+        return "off"
     if value in ("", ()):
         return "none"
     if metavar == "BYTES":

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 from collections.abc import Sequence
+from dataclasses import Field
 from typing import Any, NamedTuple, NoReturn
 
 from pronghorn.config.docs import TITLES, in_units
@@ -64,20 +65,28 @@ def _parser() -> argparse.ArgumentParser:
     for group, options_class in GROUPS.items():
         section = parser.add_argument_group(TITLES[group])
         for declared, about in options_of(options_class):
-            section.add_argument(
-                *about.flags,
-                flag_of(declared.name),
-                dest=declared.name,
-                action="append" if about.repeat else "store",
-                metavar=about.metavar or None,
-                help=_help(about, declared.default),
-            )
+            _add(section, declared, about)
     return parser
+
+
+def _add(section: argparse._ArgumentGroup, declared: Field[Any], about: Option) -> None:
+    names = (*about.flags, flag_of(declared.name))
+    help_ = _help(about, declared.default)
+    if declared.type is bool:
+        section.add_argument(*names, dest=declared.name, action="store_const", const="true", help=help_)
+        return
+    section.add_argument(
+        *names,
+        dest=declared.name,
+        action="append" if about.repeat else "store",
+        metavar=about.metavar or None,
+        help=help_,
+    )
 
 
 def _help(about: Option, default: Any) -> str:
     text = about.help.replace("%", "%%")
-    if default in ("", ()):
+    if default in ("", ()) or default is False:
         return text
     if about.metavar == "BYTES":
         shown = in_units(default)

@@ -13,6 +13,7 @@ from pronghorn.http.limits import Limits
 from pronghorn.net.listen import ListenOptions
 from pronghorn.observe.logs import LogOptions
 from pronghorn.option import Option, option, options_of
+from pronghorn.process.options import ProcessOptions
 from pronghorn.serve.options import ServeOptions
 
 
@@ -39,6 +40,11 @@ class AppOptions:
         repeat=True,
         help="Environment variable to set before the application is imported.",
     )
+    health: str = option(
+        "",
+        metavar="PATH",
+        help="Answer GET PATH with 200, or 503 while the server is ending; for load balancers.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +52,22 @@ class Settings:
     """All options of one server, and where each value that is not a default came from.
 
     origins: option name to the user's words for its source, such as "--threads" or "PRONGHORN_THREADS".
-    remarks: what the user should be told about the sources, for the log.
     """
 
     listen: ListenOptions = field(default_factory=ListenOptions)
     serve: ServeOptions = field(default_factory=ServeOptions)
     limits: Limits = field(default_factory=Limits)
+    process: ProcessOptions = field(default_factory=ProcessOptions)
     log: LogOptions = field(default_factory=LogOptions)
     app: AppOptions = field(default_factory=AppOptions)
     origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    remarks: tuple[str, ...] = ()
 
 
 GROUPS: dict[str, type] = {
     "listen": ListenOptions,
     "serve": ServeOptions,
     "limits": Limits,
+    "process": ProcessOptions,
     "log": LogOptions,
     "app": AppOptions,
 }
@@ -84,4 +90,4 @@ def variable_of(name: str) -> str:
     return "PRONGHORN_" + name.upper()
 
 
-assert set(GROUPS) == {declared.name for declared in fields(Settings)} - {"origins", "remarks"}
+assert set(GROUPS) == {declared.name for declared in fields(Settings)} - {"origins"}

@@ -61,23 +61,27 @@ def from_environment(environ: Mapping[str, str]) -> Layer:
 
 
 def from_platform(environ: Mapping[str, str]) -> Layer:
-    """PORT, as hosting platforms set it: every interface, since their proxy is elsewhere."""
+    """What hosting platforms set: PORT (every interface, since their proxy is elsewhere), WEB_CONCURRENCY.
+
+    Raises ConfigError.
+    """
+    layer: Layer = {}
     port = environ.get("PORT", "")
-    if not port:
-        return {}
-    if not (port.isascii() and port.isdigit()) or len(port) > 5 or int(port) > 65535:
-        raise ConfigError(
-            f"PORT: {port!r} is not a port from 0 to 65535.", mend="Unset it, or say where with --bind."
-        )
-    return {"bind": Given((f"0.0.0.0:{port}",), "PORT")}
-
-
-def remarks_on(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """What was read and has no effect: silence would be a lie."""
-    wanted = environ.get("WEB_CONCURRENCY", "")
-    if wanted in ("", "1"):
-        return ()
-    return (f"WEB_CONCURRENCY={wanted} has no effect: this version serves from one process with threads",)
+    if port:
+        if not (port.isascii() and port.isdigit()) or len(port) > 5 or int(port) > 65535:
+            raise ConfigError(
+                f"PORT: {port!r} is not a port from 0 to 65535.", mend="Unset it, or say where with --bind."
+            )
+        layer["bind"] = Given((f"0.0.0.0:{port}",), "PORT")
+    workers = environ.get("WEB_CONCURRENCY", "")
+    if workers:
+        if not (workers.isascii() and workers.isdigit()) or len(workers) > 6:
+            raise ConfigError(
+                f"WEB_CONCURRENCY: {workers!r} is not a whole number.",
+                mend="Unset it, or say how many processes with --workers.",
+            )
+        layer["workers"] = Given(int(workers), "WEB_CONCURRENCY")
+    return layer
 
 
 def from_python(options: Mapping[str, Any]) -> Layer:
@@ -99,7 +103,7 @@ def from_python(options: Mapping[str, Any]) -> Layer:
     return layer
 
 
-def merge(layers: Iterable[Layer], remarks: tuple[str, ...] = ()) -> Settings:
+def merge(layers: Iterable[Layer]) -> Settings:
     """The settings in force; of each option, the first layer that has it."""
     values: dict[str, Given] = {}
     for layer in layers:
@@ -110,7 +114,7 @@ def merge(layers: Iterable[Layer], remarks: tuple[str, ...] = ()) -> Settings:
             groups[group][declared.name] = values[declared.name].value
     built: dict[str, Any] = {group: GROUPS[group](**given) for group, given in groups.items()}
     origins = {name: given.origin for name, given in values.items()}
-    return Settings(**built, origins=origins, remarks=remarks)
+    return Settings(**built, origins=origins)
 
 
 def parse(declared: Field[Any], about: Option, texts: Sequence[str]) -> Any:

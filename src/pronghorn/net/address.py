@@ -45,9 +45,14 @@ class Address:
 
     @classmethod
     def _parse_fd(cls, text: str, number: str) -> Self:
-        if not (number.isascii() and number.isdigit()):
-            raise ValueError(f"{text!r} does not name a file descriptor: write fd:// and its number.")
-        return cls("fd", fd=int(number))
+        if number.isascii() and number.isdigit():
+            return cls("fd", fd=int(number))
+        if not number or not all(letter.isalnum() or letter in "_.-" for letter in number):
+            raise ValueError(
+                f"{text!r} does not name a file descriptor: write fd:// and its number, or the name "
+                "that systemd passes it with."
+            )
+        return cls("fd", path=number)
 
     @classmethod
     def _parse_unix(cls, text: str, rest: str) -> Self:
@@ -94,7 +99,7 @@ class Address:
             case "abstract":
                 return f"unix:@{self.path}"
             case "fd":
-                return f"fd://{self.fd}"
+                return f"fd://{self.path or self.fd}"
 
 
 def bracketed(host: str) -> str:

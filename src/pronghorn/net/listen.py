@@ -1,6 +1,7 @@
 """Listening sockets: opened from an Address, closed without leaving anything behind."""
 
 import array
+import copy
 import errno
 import os
 import socket
@@ -49,7 +50,7 @@ class ListenOptions:
         parse=_checked,
         repeat=True,
         help="Address to listen at: host:port, [::1]:port, :port, unix:path, unix:path,mode=660, "
-        "unix:@name or fd://number; port 0 takes a free one.",
+        "unix:@name or fd://number (or name, of systemd); port 0 takes a free one.",
     )
     backlog: int = option(
         2048, metavar="COUNT", help="Connections the kernel keeps waiting before they are accepted."
@@ -90,6 +91,12 @@ class Listener:
         status = os.stat(path)
         self._own_file = (os.path.abspath(path), status.st_dev, status.st_ino)
 
+    def twin(self) -> "Listener":
+        """The same, with a descriptor of its own."""
+        other = copy.copy(self)
+        other.socket = self.socket.dup()
+        return other
+
     def leave_file(self) -> None:
         """In a worker: `close()` shall leave the socket file, the listener lives on elsewhere."""
         self._file_is_ours = False
@@ -98,6 +105,12 @@ class Listener:
         """Another process holds the same socket and goes on: it is not ours to end."""
         self.sole = False
         self._own_file = None
+
+    def own(self, sole: bool) -> None:
+        """The process that held the same socket is gone: it is ours now, if it was that one's."""
+        self.sole = sole
+        if sole and self.address.kind == "unix":
+            self.own_file(self.address.path)
 
     def withdraw(self) -> None:
         """Let no further connection into the accept queue, as far as that can be had; any process, often.
@@ -151,6 +164,15 @@ def bind(address: Address, backlog: int) -> list[Listener]:
             return [_bind_abstract(address, backlog)]
         case "fd":
             return [_adopt(address, backlog)]
+
+
+def take_over(fd: int, address: Address, sole: bool) -> Listener:
+    """A listening socket of the server that this one replaces, which was opened from `address`."""
+    inherited = socket.socket(fileno=fd)
+    inherited.set_inheritable(False)
+    listener = Listener(inherited, address)
+    listener.sole = sole
+    return listener
 
 
 def _bind_tcp(address: Address, backlog: int) -> list[Listener]:

@@ -56,6 +56,11 @@ class Handler(logging.Handler):
         self._fd = self._open()
         self.setFormatter(Formatter(colour=wants_colour(self._fd)))
 
+    @property
+    def fd(self) -> int:
+        """Where it writes now."""
+        return self._fd
+
     def _open(self) -> int:
         if self._path == "-":
             return 2

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
-PID, STATE, GENERATION, STARTED, HEARTBEAT, REQUESTS, CONNECTIONS, FREE, BUSY, QUEUED, MEMORY = range(11)
+PID, STATE, GENERATION, STARTED, HEARTBEAT, REQUESTS, CONNECTIONS, FREE, BUSY, QUEUED, MEMORY, ACCEPTED = (
+    range(12)
+)
 """Where what stands in a row. STARTED and HEARTBEAT are time.monotonic(), MEMORY is octets."""
 
 _ROW_HEAD = 16  # cells
@@ -53,7 +55,8 @@ class Scoreboard:
         self.rows = rows
         self.threads = threads
         self.stride = _ROW_HEAD + threads * _THREAD_CELLS
-        self._memory = mmap.mmap(-1, rows * self.stride * 8)
+        # The last cell of all: rows from the first to the highest that was ever used.
+        self._memory = mmap.mmap(-1, (rows * self.stride + 1) * 8)
         view = memoryview(self._memory)
         self.octets = view
         self.whole = view.cast("q")
@@ -63,7 +66,7 @@ class Scoreboard:
         return Row(self, number)
 
     def in_use(self) -> Iterator["Row"]:
-        for number in range(self.rows):
+        for number in range(self.whole[-1]):
             if self.whole[number * self.stride + STATE]:
                 yield Row(self, number)
 
@@ -90,6 +93,7 @@ class Row:
     def open(self, pid: int, generation: int, now: float) -> None:
         """The master: a worker begins."""
         self.clear()
+        self._whole[-1] = max(self._whole[-1], self.number + 1)
         self._real[self._start + STARTED] = self._real[self._start + HEARTBEAT] = now
         self._whole[self._start + GENERATION] = generation
         self._whole[self._start + PID] = pid
@@ -118,12 +122,28 @@ class Row:
         self._whole[self._start + cell] = value
 
     def others_free(self, now: float) -> bool:
-        """Whether another worker has a thread to spare, and its heart beats."""
-        board = self._board
-        for number, free in enumerate(self._whole[FREE :: board.stride]):
-            if free and number != self.number and now - self._real[number * board.stride + HEARTBEAT] < FRESH:
-                return True
-        return False
+        """Whether another worker has a thread to spare."""
+        return any(self._whole[start + FREE] for start in self._others(now))
+
+    def least_accepted(self, now: float, free: bool) -> int:
+        """Of the other workers, or of those that have a thread to spare; our own if there is none.
+
+        ACCEPTED is for comparison only: whoever begins, or was busy, begins with the least of the others.
+        """
+        whole = self._whole
+        starts = [start for start in self._others(now) if whole[start + FREE] or not free]
+        return min((whole[start + ACCEPTED] for start in starts), default=whole[self._start + ACCEPTED])
+
+    def _others(self, now: float) -> Iterator[int]:
+        """Where the rows begin of the others that serve, and whose heart beats."""
+        whole, stride = self._whole, self._board.stride
+        for start in range(0, whole[-1] * stride, stride):
+            if (
+                whole[start + STATE] == State.SERVING
+                and start != self._start
+                and now - self._real[start + HEARTBEAT] < FRESH
+            ):
+                yield start
 
     def begin(self, thread: int, since: float, what: str) -> None:
         """Thread number `thread` is in a call that takes its time."""

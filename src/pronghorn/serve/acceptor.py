@@ -34,10 +34,11 @@ class Acceptor:
         new: NewConnection,
         short: Callable[[], None],
         log: logging.Logger,
-        shared: bool,
+        accepted: Callable[["Acceptor"], None] | None,
     ) -> None:
         """new: called with each accepted socket, its listener and its peer. short: called when there are no
-        descriptors left. shared: other workers accept from the same queue."""
+        descriptors left. accepted: told of each connection where others accept from the
+        same queue; None where nobody does."""
         self.listener = listener
         self.fd = listener.socket.fileno()
         self._poller = poller
@@ -45,9 +46,8 @@ class Acceptor:
         self._short = short
         self._log = log
         self._watching = False
-        self._shared = shared
-        self._most = 1 if shared else ACCEPTS_MOST
-        self._mask = READ | EXCLUSIVE if shared else READ
+        self._accepted = accepted
+        self._mask = READ | EXCLUSIVE if accepted else READ
         listener.socket.setblocking(False)
 
     def watch(self, wanted: bool) -> None:
@@ -68,18 +68,20 @@ class Acceptor:
 
     def ready(self, mask: int) -> bool:
         """Accept what there is, or one where others want some, too. Never costs the lead."""
-        self.accept(self._most)
-        if self._shared:
-            self.rejoin()
+        if self._accepted is None:
+            self.accept(ACCEPTS_MOST)
+        elif self.accept(1):
+            self._accepted(self)
         return True
 
-    def accept(self, most: int) -> None:
-        for _ in range(most):
+    def accept(self, most: int) -> int:
+        """How many."""
+        for count in range(most):
             try:
                 # SSLSocket.accept would shake hands here and now.
                 sock, peer = socket.socket.accept(self.listener.socket)
             except BlockingIOError:
-                break
+                return count
             except OSError as error:
                 if error.errno in _CLIENT_GAVE_UP:
                     continue
@@ -87,8 +89,9 @@ class Acceptor:
                     self._short()
                 else:
                     self._log.error("accept on %s: %s", self.listener.url, error)
-                break
+                return count
             self._take(sock, peer)
+        return most
 
     def _take(self, sock: socket.socket, peer: object) -> None:
         sock.setblocking(False)

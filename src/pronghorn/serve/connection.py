@@ -5,54 +5,34 @@ thread that runs it does (phase CALL), which usually is the leader too; when tha
 lead meanwhile, it posts the connection back (phase RETURNED). A phase is changed by the owner only.
 """
 
-import errno
 import socket
-import struct
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from pronghorn.errors import ClientDisconnected, ProtocolError
+from pronghorn.errors import ClientDisconnected, ProtocolError, RequestTimeout
 from pronghorn.http.h1.connection import H1Connection
 from pronghorn.http.h1.states import Reading, Writing
 from pronghorn.http.h1.write import CONTINUE
 from pronghorn.http.request import Request
-from pronghorn.http.response import ResponseHead
 from pronghorn.net.transport import make_transport
-from pronghorn.serve.h1_exchange import H1Exchange
+from pronghorn.serve.farewell import LINGER as LINGER_TIME
+from pronghorn.serve.farewell import LINGER_MOST, half_close, reset_on_close
+from pronghorn.serve.h1_exchange import H1Exchange, SeizableExchange
 from pronghorn.serve.outbox import Outbox
 from pronghorn.serve.phases import BODY, CALL, CLOSED, FLUSH, HEAD, LINGER, MOVES, QUEUED, RETURNED, Phase
 from pronghorn.serve.poller import READ, WRITE
+from pronghorn.serve.refusals import Answer, refusal
 from pronghorn.serve.timers import NEVER
 from pronghorn.wsgi.environ import Environ, EnvironMaker
 from pronghorn.wsgi.input import RequestBody
 
 if TYPE_CHECKING:
+    from pronghorn.serve.calls import Call
     from pronghorn.serve.worker import Worker
 
 RECV_HEAD = 16384
 RECV_BODY = 65536
 """With 256 KiB, glibc maps and unmaps memory for each recv: a POST of 64 KiB costs 48 µs in place of 19."""
-
-_LINGER = 2.0
-"""Seconds of reading on after a refusal, so that the client sees it before a reset (RFC 9112 section 9.6)."""
-
-_LINGER_MOST = 1 << 20
-"""Arbitrary: octets read on for."""
-
-_RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER of no time: close() sends RST."""
-
-_REASONS = {
-    400: "Bad Request",
-    408: "Request Timeout",
-    413: "Content Too Large",
-    414: "URI Too Long",
-    417: "Expectation Failed",
-    431: "Request Header Fields Too Large",
-    501: "Not Implemented",
-    503: "Service Unavailable",
-    505: "HTTP Version Not Supported",
-}
 
 
 class Connection:
@@ -78,6 +58,7 @@ class Connection:
         "h1",
         "outbox",
         "phase",
+        "seized",
     )
 
     def __init__(
@@ -91,12 +72,17 @@ class Connection:
         self._transport = make_transport(sock)
         self._recv = self._transport.recv
         self._tls = base["wsgi.url_scheme"] == "https"
-        self._maker = EnvironMaker(base, peer)
         self.h1 = H1Connection(worker.limits, base["wsgi.url_scheme"])
         self.outbox = Outbox(self._transport, self._ask_flush, worker.crowded, worker.held)
-        self.exchange = H1Exchange(
+        exchange = H1Exchange if worker.deadlines is None else SeizableExchange
+        self.exchange = exchange(
             self.h1, self.outbox, worker.clock, worker.persistence, peer, worker.observer
         )
+        if isinstance(self.exchange, SeizableExchange):
+            base = {**base, "pronghorn.extend_deadline": self.exchange.extend}
+        self._maker = EnvironMaker(base, peer)
+        self.seized: Call | None = None
+        """The call that runs, where the leader has taken the socket away from it (`deadlines`)."""
         self.phase = HEAD
         self.deadline = NEVER
         self.bucket = 0
@@ -171,7 +157,10 @@ class Connection:
     def resume(self) -> bool:
         """It was posted: the call has ended, or an answer waits for the client. False: the lead was lost."""
         if self.phase is RETURNED:
-            return self._settle()
+            self._worker.calls.end(self)
+            return True if self.seized is not None else self._settle()
+        if self.seized is not None:
+            return True
         if self.phase in (QUEUED, CALL) and self.outbox.waiting:
             self.watch(self._mask & READ | WRITE)
             self._expect_progress()
@@ -204,10 +193,8 @@ class Connection:
             self.exchange.request = request
             if request.section.has_body and h1.content is None and not self._begin_body(request):
                 return True
-            if not worker.run_call(self):
-                return False
-            if self.phase is not RETURNED:
-                return True  # it waits for a thread
+            if not (ran := worker.run_call(self)):
+                return ran is None
             outbox = self.outbox
             if not h1.persistent or h1.writing or outbox.waiting:
                 return self._settle()
@@ -278,9 +265,9 @@ class Connection:
         return True
 
     def _advance_from_body(self) -> bool:
-        if not self._worker.run_call(self):
-            return False
-        return self._settle() if self.phase is RETURNED else True
+        if not (ran := self._worker.run_call(self)):
+            return ran is None
+        return self._settle()
 
     def _expect_body(self) -> None:
         worker = self._worker
@@ -318,7 +305,6 @@ class Connection:
 
     def call(self) -> None:
         """Run the application for the request that is complete. The thread that owns the connection."""
-        self.phase = CALL
         worker = self._worker
         exchange = self.exchange
         try:
@@ -333,9 +319,12 @@ class Connection:
             if worker.observer is not None:
                 exchange.environ = environ
                 exchange.begin_call()
+            self.phase = CALL
             worker.application.call(exchange, environ)
             if body is not None:
                 self._close_body()
+        except RequestTimeout:  # behind the application's end
+            self._close_body()
         except BaseException as error:  # a defect of ours; what the application raises does not come here
             worker.log.critical("a defect in the server; please report it", exc_info=error)
             self.h1.cut()
@@ -349,11 +338,7 @@ class Connection:
         head_only = self.h1.head_only
         self.h1.refuse()
         self._refused = True
-        reason = _REASONS.get(error.status, "Error")
-        body = f"{error.status} {reason}\n\n{error}\n".encode()
-        head = ResponseHead(
-            f"{error.status} {reason}", [("Content-Type", "text/plain; charset=utf-8")], len(body), close=True
-        )
+        head, body = refusal(error)
         octets = self.h1.refusal(head, self._worker.clock.stamp)
         try:
             self.outbox.put(octets if head_only else octets + body)
@@ -362,6 +347,16 @@ class Connection:
             return
         if self._worker.observer is not None:
             self._worker.observe_refusal(self.exchange, head, 0 if head_only else len(body))
+        self._close_body()
+        self._settle()
+
+    def answer(self, answer: Answer) -> None:
+        """In the application's place. The connection ends with it."""
+        try:
+            self.exchange.respond(*answer)
+        except ClientDisconnected:
+            self.exchange.abort()
+        self.phase = RETURNED
         self._close_body()
         self._settle()
 
@@ -452,17 +447,13 @@ class Connection:
 
     def _linger(self) -> None:
         """Half-close and read on for a while, or the client's data would turn our answer into a reset."""
-        self._transport.say_goodbye()
-        try:
-            self._sock.shutdown(socket.SHUT_WR)
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                self.close()
-                return
+        if not half_close(self._transport, self._sock):
+            self.close()
+            return
         self.h1.refuse()
         self.move(LINGER)
         self.watch(READ)
-        self.deadline = self._worker.clock.now + _LINGER
+        self.deadline = self._worker.clock.now + LINGER_TIME
         self._worker.timers.watch(self)
 
     def _linger_on(self) -> None:
@@ -473,7 +464,7 @@ class Connection:
         except OSError:
             data = b""
         self._lingered += len(data)
-        if not data or self._lingered > _LINGER_MOST:
+        if not data or self._lingered > LINGER_MOST:
             self.close()
 
     def close(self, reset: bool = False) -> None:
@@ -486,10 +477,7 @@ class Connection:
         self.outbox.close()
         self._close_body()
         if reset:
-            try:
-                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            except OSError:
-                pass
+            reset_on_close(self._sock)
         else:
             self._transport.say_goodbye()
         self._sock.close()

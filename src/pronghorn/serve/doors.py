@@ -2,7 +2,8 @@
 
 Workers share the accept queues. Linux wakes one idle worker for a connection (EPOLLEXCLUSIVE), each in its
 turn (Acceptor.rejoin). A worker whose threads are all busy leaves the queue to the others as long as the
-scoreboard shows one that is free. It may have been the one that was woken: so it rings their bell.
+scoreboard shows one that is free. It may have been the one that was woken: so it rings their bell. One that
+has accepted more than another steps back for a moment after each connection, which evens out bursts.
 """
 
 import contextlib
@@ -11,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from pronghorn.net.listen import Listener
-from pronghorn.observe.scoreboard import FREE, Row
+from pronghorn.observe.scoreboard import ACCEPTED, FREE, Row
 from pronghorn.serve.acceptor import ACCEPTS_MOST, PAUSE, Acceptor, NewConnection
 from pronghorn.serve.clock import Clock
 from pronghorn.serve.poller import EDGE, READ, Poller
@@ -19,6 +20,17 @@ from pronghorn.serve.timers import NEVER
 
 _LOOK_AGAIN = 0.01
 """Seconds between two looks of a busy worker whether another is free. Arbitrary; only while it is busy."""
+
+
+_ALL_BUSY = 0.1
+"""Seconds that all workers must have been busy before a busy one accepts. Meanwhile a connection is better
+off in the common queue: who knows which of them is free first?"""
+
+_STEP_BACK = 0.001
+"""Seconds that a worker leaves the queue to those that have accepted less. Arbitrary."""
+
+_AHEAD = 2
+"""Connections that a worker may have accepted more than another before it steps back."""
 
 
 class Siblings:
@@ -58,7 +70,8 @@ class Doors:
         self._log = log
         self._siblings = siblings
         self._acceptors = [
-            Acceptor(listener, poller, new, self._short, log, siblings is not None) for listener in listeners
+            Acceptor(listener, poller, new, self._short, log, self._accepted if siblings else None)
+            for listener in listeners
         ]
         self.alarm = NEVER
         """When `look` wants to be called next."""
@@ -66,6 +79,7 @@ class Doors:
         self._look_at = NEVER
         self._crowded = False
         self._yielding = False  # the queue is left to others
+        self._free_seen = 0.0  # when another worker was last seen to be free
 
     def open(self, target: Callable[[int, "Acceptor | Doors"], None]) -> None:
         """Begin to accept. target: told who is to hear of the events of which descriptor."""
@@ -73,13 +87,16 @@ class Doors:
             target(acceptor.fd, acceptor)
             acceptor.watch(True)
         if self._siblings is not None:
-            self._siblings.row.put(FREE, 1)
+            row = self._siblings.row
+            row.put(ACCEPTED, row.least_accepted(self._clock.now, free=False))
+            row.put(FREE, 1)
             if self._siblings.bell >= 0:
                 target(self._siblings.bell, self)
                 self._poller.change(self._siblings.bell, 0, READ | EDGE)
 
     def ready(self, mask: int) -> bool:
-        """The bell: somebody leaves a queue that may not be empty."""
+        """The bell: somebody leaves a queue that may not be empty, or is as busy as we are now."""
+        self._look_at = 0.0
         self.rejoin()
         return True
 
@@ -103,8 +120,14 @@ class Doors:
         if crowded != self._crowded:
             self._crowded = crowded
             row.put(FREE, not crowded)
+            if not crowded:
+                row.put(
+                    ACCEPTED, max(row[ACCEPTED], row.least_accepted(now, True))
+                )  # not to catch up all at once
         self._look_at = now + _LOOK_AGAIN if crowded else NEVER
-        yields = crowded and row.others_free(now)
+        if not crowded or row.others_free(now):
+            self._free_seen = now
+        yields = crowded and now - self._free_seen < _ALL_BUSY
         if yields is not self._yielding:
             self._yielding = yields
             for acceptor in self._acceptors:
@@ -112,6 +135,19 @@ class Doors:
             if yields:
                 self._siblings.ring()
         self._set_alarm()
+
+    def _accepted(self, acceptor: Acceptor) -> None:
+        """One connection was accepted from a queue that others want to accept from, too."""
+        assert self._siblings is not None
+        row, now = self._siblings.row, self._clock.now
+        count = row[ACCEPTED] + 1
+        row.put(ACCEPTED, count)
+        if count - _AHEAD <= row.least_accepted(now, free=not self._crowded):
+            acceptor.rejoin()
+        elif self._resume_at == NEVER:
+            self.pause()
+            self._resume_at = now + (2 * _LOOK_AGAIN if self._crowded else _STEP_BACK)
+            self._set_alarm()
 
     def look(self) -> None:
         """The alarm: try again to accept."""

@@ -76,8 +76,20 @@ class Drain:
             self._answer()
         if self.asked is End.AT_ONCE or now >= self._until:
             self._cut()
-        elif self.stage is Stage.ANSWERING and not self._worker.connections:
-            self.stage = Stage.OVER
+        elif self.stage is Stage.ANSWERING and not self._worker.connections and not self._unwinding():
+            self._end(bool(self._worker.calls.running()))
+
+    def _unwinding(self) -> bool:
+        """Calls whose clients are gone have their time to clean up."""
+        deadlines = self._worker.deadlines
+        return deadlines is not None and deadlines.unwinding
+
+    def _end(self, stuck: bool) -> None:
+        """stuck: a call still runs."""
+        worker = self._worker
+        self.stage = Stage.OVER
+        if stuck and worker.options.threads == 1 and worker.abandon is not None:
+            worker.abandon()
 
     def _begin(self, now: float) -> None:
         worker = self._worker
@@ -110,16 +122,14 @@ class Drain:
             self.clean = False
             self._tell(busy)
         worker.doors.close()
-        stuck = False
+        stuck = bool(worker.calls.running())
         for connection in list(worker.connections):
             if connection.phase in (CALL, QUEUED, RETURNED):
                 stuck = True
                 connection.outbox.close()
             else:
                 connection.close(reset=connection in busy)
-        self.stage = Stage.OVER
-        if stuck and worker.options.threads == 1 and worker.abandon is not None:
-            worker.abandon()
+        self._end(stuck)
 
     def _tell(self, busy: list["Connection"]) -> None:
         named = "".join(f"\n  {_name(connection)}" for connection in busy[:_NAMED_MOST])

@@ -1,7 +1,10 @@
 """HTTP/1.1's Exchange: what the application answers, through H1Connection, into the outbox."""
 
+import math
+import threading
 import time
 from collections.abc import Callable
+from enum import IntEnum
 from typing import BinaryIO
 
 from pronghorn.errors import ClientDisconnected
@@ -147,3 +150,147 @@ class H1Exchange:
         self._before = b""
         if self._observer is not None:
             self._observer(self, self.head, self.sent)
+
+
+class Progress(IntEnum):
+    """How far an answer is."""
+
+    NOTHING = 0
+    """No final response; there may have been interim ones."""
+    BEGUN = 1
+    ENDED = 2
+
+
+NOTHING, BEGUN, ENDED = Progress
+
+
+class Guard:
+    """Held by whoever sends, in the thread of the call; the leader may only try it.
+
+    Once the exchange is seized nobody takes the lock any more: RequestTimeout may interrupt that thread
+    anywhere, even between the lock and the `with`.
+    """
+
+    __slots__ = ("_lock", "_seized")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seized = False
+
+    def __enter__(self) -> None:
+        if self._open():
+            self._lock.acquire()
+            if self._open():
+                return
+            self._lock.release()
+        raise ClientDisconnected("the request took too long, the client has been answered")
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def _open(self) -> bool:
+        return not self._seized
+
+    def seize(self) -> bool:
+        """False: somebody is sending."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        self._seized = True
+        self._lock.release()
+        return True
+
+
+class SeizableExchange(H1Exchange):
+    """An exchange that the leader can take from a call which lasts too long (--request-timeout).
+
+    The leader gets it only while the call's thread sends nothing, and from then on that thread cannot send:
+    so exactly one of them answers. A thread that waits for a slow client is sending; the time limit for
+    that is another one (--write-timeout).
+    """
+
+    __slots__ = ("_guard", "progress", "until")
+
+    def __init__(
+        self,
+        h1: H1Connection,
+        outbox: Outbox,
+        clock: Clock,
+        persistence: Persistence,
+        peer: tuple[str, int] | None,
+        observer: Observer | None,
+    ) -> None:
+        super().__init__(h1, outbox, clock, persistence, peer, observer)
+        self._guard = Guard()
+        # Of the request
+        self.progress = NOTHING
+        self.until = 0.0
+
+    def begin_call(self) -> None:
+        super().begin_call()
+        self.progress = NOTHING
+        self.until = 0.0
+
+    def extend(self, seconds: float) -> None:
+        """`pronghorn.extend_deadline`: this request may take so many seconds from now. Raises ValueError.
+
+        It never brings the deadline nearer; `inf` lifts it. Any thread, while the call lasts.
+        """
+        seconds = float(seconds)
+        if math.isnan(seconds) or seconds < 0:
+            raise ValueError(f"extend_deadline() takes seconds from now, not {seconds}")
+        self.until = max(self.until, time.monotonic() + seconds)
+
+    def seize(self, even_ended: bool) -> bool:
+        """Leader only. False: the thread is sending right now.
+
+        even_ended: also if its answer is complete, so that the call may be about to end.
+        """
+        return (even_ended or self.progress is not ENDED) and self._guard.seize()
+
+    def rest(self) -> H1Exchange:
+        """What the leader does the rest with, after `seize`."""
+        rest = H1Exchange(self._h1, self._outbox, self._clock, self._persistence, self.peer, self._observer)
+        rest.request = self.request
+        rest.environ = self.environ
+        rest.head = self.head
+        rest._before = self._before
+        rest.sent = self.sent
+        rest.started = self.started
+        rest.reset = self.reset
+        return rest
+
+    def respond(self, head: ResponseHead, block: bytes) -> None:
+        with self._guard:
+            self.progress = BEGUN
+            super().respond(head, block)
+            self.progress = ENDED
+
+    def inform(self, lines: bytes) -> None:
+        with self._guard:
+            super().inform(lines)
+
+    def begin(self, head: ResponseHead, length: int | None) -> bool:
+        with self._guard:
+            self.progress = BEGUN
+            return super().begin(head, length)
+
+    def send(self, block: bytes) -> None:
+        with self._guard:
+            super().send(block)
+
+    def send_file(self, file: int, offset: int, count: int) -> None:
+        with self._guard:
+            super().send_file(file, offset, count)
+
+    def end(self) -> None:
+        with self._guard:
+            super().end()
+            self.progress = ENDED
+
+    def abort(self) -> None:
+        try:
+            with self._guard:
+                super().abort()
+                self.progress = ENDED
+        except ClientDisconnected:
+            pass  # it is seized

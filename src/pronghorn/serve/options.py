@@ -29,7 +29,9 @@ class ServeOptions:
         30.0, metavar="SECONDS", help="A client that takes no byte of its answer for this long is cut off."
     )
     graceful_timeout: float = option(
-        30.0, metavar="SECONDS", help="After TERM, requests in progress have this long to finish."
+        30.0,
+        metavar="SECONDS",
+        help="A worker that leaves (TERM, reload, recycling) gives requests in progress this long.",
     )
     drain_delay: float = option(
         0.0,

@@ -9,10 +9,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pronghorn.observe.memory import resident
 from pronghorn.observe.scoreboard import MEMORY, Row
 
-INTERVAL = 1.0
-"""Seconds between two beats, while nothing happens."""
+_INTERVAL = 1.0
+_INTERVAL_MEMORY = 0.25
+"""Seconds between two beats; the shorter where a limit of memory may be reached meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +31,16 @@ class Pulse:
 
     def __init__(self, row: Row, lifetime: Lifetime, retire: Callable[[str], None]) -> None:
         """retire: called once, with the reason."""
-        self._row = row
+        self.row = row
         self._lifetime = lifetime
         self._retire = retire
+        self.interval = _INTERVAL if lifetime.memory == float("inf") else _INTERVAL_MEMORY
         self.calls_most = lifetime.requests
 
     def beat(self, now: float, calls: int, connections: int, busy: int, queued: int) -> None:
-        self._row.beat(now, calls, connections, busy, queued)
+        self.row.beat(now, calls, connections, busy, queued)
         memory = resident(os.getpid())
-        self._row.put(MEMORY, memory)
+        self.row.put(MEMORY, memory)
         lifetime = self._lifetime
         if calls >= lifetime.requests:
             self._ask(f"it has served {calls} requests")
@@ -50,12 +53,3 @@ class Pulse:
         self._lifetime = Lifetime()
         self.calls_most = self._lifetime.requests
         self._retire(reason)
-
-
-def resident(pid: int) -> int:
-    """Octets of memory that a process holds; 0 where the system does not say."""
-    try:
-        with open(f"/proc/{pid}/statm", "rb") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0

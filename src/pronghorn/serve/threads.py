@@ -22,7 +22,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 Task = TypeVar("Task")
 
@@ -60,10 +60,13 @@ class Order(Enum):
 class Member:
     """One thread of the crew."""
 
-    __slots__ = ("may_call", "orders", "thread")
+    __slots__ = ("ident", "may_call", "number", "orders", "thread")
 
-    def __init__(self, may_call: bool) -> None:
+    def __init__(self, number: int, may_call: bool) -> None:
+        self.number = number
         self.may_call = may_call
+        self.ident = 0
+        """threading.get_ident(), once it lives."""
         self.thread: threading.Thread | None = None
         # A lookout may be told to lead before it has begun to watch: orders keep their order.
         self.orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
@@ -73,6 +76,14 @@ class Member:
         self.orders.put(order)
 
 
+class Taken(NamedTuple, Generic[Task]):
+    """A call that was running when its leader lost the lead. since: time.monotonic(), to a tick."""
+
+    task: Task
+    member: Member
+    since: float
+
+
 class Crew(Generic[Task]):
     """The threads of one worker. The hot path has `slot`, `calls`, `watched`, `slow`; the rest is locked."""
 
@@ -80,11 +91,11 @@ class Crew(Generic[Task]):
         self,
         threads: int,
         lead: Callable[[Member], None],
-        run: Callable[[Task], None],
+        run: Callable[[Task, Member], None],
         nudge: Callable[[], None],
     ) -> None:
-        """lead: the leader's loop, until the lead is lost or the work is over. run: a call of a waiting task.
-        nudge: make the leader look around."""
+        """lead: the leader's loop, until the lead is lost or the work is over. run: a call of a waiting task,
+        by this member. nudge: make the leader look around."""
         self.slot: list[Task] = []
         self.calls = 0
         self.watched = False
@@ -96,15 +107,16 @@ class Crew(Generic[Task]):
         self._lookout: Member | None = None
         self._waiting: deque[Task] = deque()
         self._leader: Member | None = None
-        self._taken: Task | None = None
+        self._taken: Taken[Task] | None = None
         self._wanted: Member | None = None  # rests, and is to have the lead again
         self._give_back = False  # there is one; read without the lock
         self._over = threading.Event()
+        self._waiter = 0  # the thread that only waits
         self._lead = lead
         self._run = run
         self._nudge = nudge
         self._alone = threads == 1
-        self._members = [Member(may_call=at == 0 or not self._alone) for at in range(threads + 1)]
+        self._members = [Member(at, may_call=at == 0 or not self._alone) for at in range(threads + 1)]
 
     # Any thread
 
@@ -124,6 +136,7 @@ class Crew(Generic[Task]):
         first.give(Order.LEAD)
         if self._alone:
             self._member(first)
+        self._waiter = threading.get_ident()
         self._over.wait()
 
     def stop(self) -> None:
@@ -162,7 +175,27 @@ class Crew(Generic[Task]):
         """Threads in calls, about."""
         return len(self._members) - 1 - len(self._idle) - self.watched
 
+    def roles(self) -> dict[int, str]:
+        """What those threads do that are in no call, by identifier."""
+        with self._lock:
+            roles = {member.ident: "rests" for member in self._idle}
+            for member, role in (
+                (self._leader, "leads"),
+                (self._lookout, "looks out"),
+                (self._wanted, "waits for the lead"),
+            ):
+                if member is not None:
+                    roles[member.ident] = role
+        if self._waiter:
+            roles[self._waiter] = "waits for signals"
+        return roles
+
     # Leader only
+
+    @property
+    def leader(self) -> Member:
+        assert self._leader is not None
+        return self._leader
 
     def post_lookout(self, task: Task) -> bool:
         """Somebody must watch before a call is run inline. False: nobody is free, the task waits instead."""
@@ -199,6 +232,15 @@ class Crew(Generic[Task]):
                 return self._waiting.popleft()
         return None
 
+    def withdraw(self, task: Task) -> bool:
+        """Take it out of those that wait for a thread. False: it does not, or somebody has just taken it."""
+        with self._lock:
+            try:
+                self._waiting.remove(task)
+            except ValueError:
+                return False
+        return True
+
     def gave_lead_back(self) -> bool:
         """Whether the lead has just gone back to the thread that runs the calls."""
         if not self._give_back:
@@ -212,13 +254,13 @@ class Crew(Generic[Task]):
             member.give(Order.LEAD)
         return member is not None
 
-    def taken_over(self) -> Task | None:
-        """The task whose call was running when its leader lost the lead to the new one."""
-        task = self._taken
+    def taken_over(self) -> Taken[Task] | None:
+        """The call from which the new leader has taken the lead. It may have ended since."""
+        taken = self._taken
         self._taken = None
-        if task is not None:
+        if taken is not None:
             self.sample(_SAMPLE_MOST)
-        return task
+        return taken
 
     def sample(self, seconds: float) -> None:
         """How long a call took, or on average the calls of one round."""
@@ -229,6 +271,7 @@ class Crew(Generic[Task]):
 
     def _member(self, me: Member) -> None:
         """A thread's life: rest, obey, rest."""
+        me.ident = threading.get_ident()
         while True:
             order = me.orders.get()
             if order is Order.WATCH:
@@ -251,7 +294,7 @@ class Crew(Generic[Task]):
                 if not self._waiting or not me.may_call:
                     break
                 task = self._waiting.popleft()
-            self._run(task)
+            self._run(task, me)
         return self._lie_down(me)
 
     def _lie_down(self, me: Member) -> bool:
@@ -292,7 +335,7 @@ class Crew(Generic[Task]):
                 if wait == TICK:
                     wait = self._tick()
             elif self.slot:
-                if self._take_lead(me):
+                if self._take_lead(me, wait or TICK):
                     return Order.LEAD
             elif (drowsy := drowsy + 1) > DROWSY and self._doze_off(me, seen):
                 wait = None
@@ -300,15 +343,18 @@ class Crew(Generic[Task]):
     def _tick(self) -> float:
         return TICK if time.monotonic() < self._alert_until else CALM_TICK
 
-    def _take_lead(self, me: Member) -> bool:
+    def _take_lead(self, me: Member, tick: float) -> bool:
+        """tick: seconds since the last look, when the same call ran already."""
         with self._lock:
             if self._lookout is not me:
                 return False  # an order is on its way
             try:
-                self._taken = self.slot.pop()
-                self._alert_until = time.monotonic() + ALERT
+                task = self.slot.pop()
             except IndexError:
                 return False  # the call has just returned
+            now = time.monotonic()
+            self._taken = Taken(task, self.leader, now - tick)
+            self._alert_until = now + ALERT
             self._lookout = None
             self.watched = False
             self._leader = me

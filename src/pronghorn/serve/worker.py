@@ -14,9 +14,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pronghorn import __version__
+from pronghorn.errors import RequestTimeout
 from pronghorn.http.limits import Limits
 from pronghorn.http.response import ResponseHead
 from pronghorn.net.listen import Listener
@@ -24,6 +25,7 @@ from pronghorn.net.transport import speaks_tls
 from pronghorn.observe.access import AccessLog
 from pronghorn.observe.logs import reopen, write_text
 from pronghorn.serve.bell import Bell
+from pronghorn.serve.calls import Call, Calls, stacks
 from pronghorn.serve.clock import Clock
 from pronghorn.serve.connection import Connection
 from pronghorn.serve.doors import Doors, Siblings
@@ -31,15 +33,18 @@ from pronghorn.serve.drain import Drain, End, Stage
 from pronghorn.serve.h1_exchange import H1Exchange, Observer, Persistence
 from pronghorn.serve.options import ServeOptions
 from pronghorn.serve.outbox import Held
-from pronghorn.serve.phases import QUEUED, RETURNED
+from pronghorn.serve.phases import QUEUED
 from pronghorn.serve.poller import READ, make_poller
-from pronghorn.serve.pulse import INTERVAL, Pulse
+from pronghorn.serve.pulse import Pulse
 from pronghorn.serve.records import record_of, refusal_record
 from pronghorn.serve.threads import Crew, Member
 from pronghorn.serve.timers import NEVER, Timers
 from pronghorn.wsgi.call import Application, WSGIApplication
 from pronghorn.wsgi.environ import server_environ
 from pronghorn.wsgi.error_stream import ErrorStream
+
+if TYPE_CHECKING:
+    from pronghorn.serve.deadlines import Deadlines
 
 OVER = Stage.OVER
 
@@ -76,7 +81,7 @@ class Worker:
         self.persistence = Persistence(options.keep_alive > 0)
         self.timers = Timers(self._sacrifice)
         self.poller = make_poller()
-        self.crew: Crew[Connection] = Crew(options.threads, self._lead, self._run_detached, self._wake)
+        self.crew: Crew[Connection] = Crew(options.threads, self._lead, self._run_waiting, self._wake)
         self.crowded: Callable[[], bool] = lambda: self.crew.crowded
         self.idle_deadline = NEVER
         """When a connection that becomes idle in this round has been idle for long enough."""
@@ -84,6 +89,8 @@ class Worker:
         """Seconds; shorter while draining."""
         self.after_request: Callable[[], None] | None = None
         """Called after each exchange, in the thread that ended it. Set it before `run`."""
+        self.began: Callable[[], None] | None = None
+        """Called in `run` when connections are accepted."""
         self.on_signal: Mapping[int, Callable[[], None]] = {}
         """By signal number: what the leader does."""
         self.abandon: Callable[[], None] | None = None
@@ -91,6 +98,11 @@ class Worker:
         self.observer: Observer | None = None
         self.pulse: Pulse | None = None
         """Where there is a master. Set it before `run`."""
+        self.deadlines: Deadlines | None = None
+        """Where calls have a time limit (--request-timeout). Set it before `run`."""
+        self.stuck: Callable[[str], None] | None = None
+        """Told once, when a call cannot be ended: the process should be replaced. Set it before `run`."""
+        self.calls = Calls()
         self.connections: set[Connection] = set()
         self.doors = Doors(listeners, self.poller, self._new_connection, self.clock, self.log, siblings)
         self.drain = Drain(self)
@@ -127,15 +139,21 @@ class Worker:
 
     def run(self) -> None:
         """Serve until stopped. With one thread, the calling thread runs the calls."""
-        if self._access is not None or self.after_request is not None:
+        # With deadlines, too: exchanges must be told when their calls begin.
+        if self._access is not None or self.after_request is not None or self.deadlines is not None:
             self.observer = self._observe
         if self.options.threads > 1:
             sys.setswitchinterval(self.options.switch_interval)
         if self.pulse is not None:
             self._pulse_at = 0.0
             self._calls_most = self.pulse.calls_most
+            self.calls.row = self.pulse.row
+        elif self._siblings is not None:
+            self.calls.row = self._siblings.row
         self.attend(self._bell.fd, self._bell)
         self.doors.open(self._targets.__setitem__)
+        if self.began is not None:
+            self.began()
         self.crew.work()
         self.crew.join(0.5)
         for connection in list(self.connections):
@@ -155,8 +173,8 @@ class Worker:
 
     @property
     def ready(self) -> bool:
-        """It accepts, and means to go on. Any thread."""
-        return not self.drain.asked
+        """The service goes on, here or in the worker that takes over. Any thread."""
+        return self.drain.asked < End.FINAL
 
     @property
     def clean(self) -> bool:
@@ -175,6 +193,10 @@ class Worker:
     def stop_now(self) -> None:
         """End at once. Any thread."""
         self.stop(graceful=False)
+
+    def log_stacks(self) -> None:
+        """What all threads are doing, into the log. Leader only: `ask` for it."""
+        self.log.warning("all threads:\n%s", stacks(self.calls.running(), self.crew.roles()))
 
     def reopen_logs(self) -> None:
         """After a log rotation. Any thread."""
@@ -209,7 +231,8 @@ class Worker:
         """Until the lead is lost or the work is over."""
         taken = self.crew.taken_over()
         if taken is not None:
-            taken.outbox.release()  # answers that waited for the one which is slow
+            taken.task.outbox.release()  # answers that waited for the one which is slow
+            self._watch_call(Call(*taken))
         if self._siblings is not None and self.drain.stage is Stage.SERVING:
             self.doors.gate(self.crew.crowded)
         targets = self._targets
@@ -269,9 +292,10 @@ class Worker:
             waiting = self.crew.next_waiting()
             if waiting is None:
                 break
-            if not self.run_call(waiting):
+            ran = self.run_call(waiting)
+            if ran is False:
                 return False
-            if waiting.phase is RETURNED:
+            if ran:
                 posts.append(waiting)
         return True
 
@@ -297,44 +321,84 @@ class Worker:
         crew = self.crew
         self.pulse.beat(now, crew.calls, len(self.connections), crew.busy, crew.queued)
         self._calls_most = self.pulse.calls_most
-        self._pulse_at = now + INTERVAL
+        self._pulse_at = now + self.pulse.interval
         if self._siblings is not None:
             self.doors.rejoin()
 
     # Calls
 
-    def run_call(self, connection: Connection) -> bool:
-        """Run the application for a complete request. Leader only. False: the lead was lost."""
+    def run_call(self, connection: Connection) -> bool | None:
+        """Run the application for a complete request. Leader only.
+
+        True: it has run. False: the lead was lost. None: it waits for a thread, which may have run it by
+        now, so its phase says nothing to the leader before it is posted.
+        """
         crew = self.crew
         crew.calls += 1
         connection.phase = QUEUED  # before anybody else may run it, or lead
         if not crew.watched:
             connection.outbox.release()
             if not crew.post_lookout(connection):
-                return True
+                if self.deadlines is not None:
+                    self.deadlines.queued(connection)
+                return None
         if crew.slow:
             connection.outbox.release()
+            call = Call(connection, crew.leader, time.monotonic())
+            self._watch_call(call)
             crew.hand_on()
-            self._run_detached(connection)
+            self._run_detached(call)
             return False
         token = [connection]
         crew.slot = token
-        connection.call()
         try:
-            token.pop()
-        except IndexError:
-            self.post(connection)
+            try:
+                connection.call()
+                token.pop()
+            except IndexError:
+                self._come_back(connection)
+                return False
+        except RequestTimeout:  # at most one for each call: the handlers of this clause are safe
+            self._come_back(connection)
             return False
         return True
 
-    def _run_detached(self, connection: Connection) -> None:
+    def _run_waiting(self, connection: Connection, member: Member) -> None:
+        """A thread without the lead: a request that waited for it."""
+        call = Call(connection, member, time.monotonic())
+        self.calls.post(call)
+        self._run_detached(call)
+
+    def _run_detached(self, call: Call) -> None:
         """Run a call without the lead."""
-        began = time.monotonic()
+        connection = call.connection
         try:
-            connection.call()
-        finally:
-            self.post(connection)
-        self.crew.sample(time.monotonic() - began)
+            try:
+                connection.call()
+            finally:
+                self._come_back(connection)
+        except RequestTimeout:
+            self._come_back(connection)
+        self.crew.sample(time.monotonic() - call.since)
+
+    def _come_back(self, connection: Connection) -> None:
+        """After a call without the lead, or whose lead was lost. The thread that ran it."""
+        if self.deadlines is not None:
+            self.deadlines.come_back(connection)
+        self.post(connection)  # not before: who is posted may be called again, by another thread
+
+    def _watch_call(self, call: Call) -> None:
+        """Leader only."""
+        self.calls.begin(call)
+        if self.deadlines is not None:
+            self.deadlines.begun(call)
+
+    def give_up(self, reason: str) -> None:
+        """A call cannot be ended. Leader only."""
+        self.log.error("%s: this process should be replaced", reason)
+        stuck, self.stuck = self.stuck, None
+        if stuck is not None:
+            stuck(reason)
 
     # Connections. Leader only
 
@@ -357,6 +421,12 @@ class Worker:
             del self._targets[connection.fd]
         self.connections.discard(connection)
         self.timers.forget(connection)
+
+    def replace(self, seized: Connection, orphan: Connection) -> None:
+        """The second has taken over the first's socket."""
+        self.forget(seized)
+        self._targets[orphan.fd] = orphan
+        self.connections.add(orphan)
 
     # Observation
 

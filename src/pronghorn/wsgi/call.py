@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pronghorn.errors import ApplicationError, ClientDisconnected
+from pronghorn.errors import ApplicationError, ClientDisconnected, RequestTimeout
 from pronghorn.http.exchange import Exchange
 from pronghorn.http.response import ResponseHead
 from pronghorn.wsgi.environ import Environ
@@ -92,7 +92,9 @@ class Application:
         response.finish()
 
     def _fail(self, error: BaseException, response: Response, exchange: Exchange, result: Any) -> None:
-        if isinstance(error, ApplicationError):
+        if isinstance(error, RequestTimeout):
+            pass  # who raised it in this thread has logged it, and answered
+        elif isinstance(error, ApplicationError):
             where = _where(self._app, result, error)
             self._log.error("%s broke a rule: %s %s\n  at %s", _name(exchange), error.rule, error.mend, where)
         else:
@@ -111,6 +113,8 @@ class Application:
             close = getattr(result, "close", None)
             if close is not None:
                 close()
+        except RequestTimeout:
+            pass
         except BaseException as error:
             self._log.error("close() of the result of %s failed", _name(exchange), exc_info=error)
 

@@ -1,0 +1,191 @@
+"""What any start needs: surroundings, logs, listeners, the application, the banner."""
+
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from pronghorn import __version__
+from pronghorn.apps.load import load
+from pronghorn.config import check as checks
+from pronghorn.config import sources
+from pronghorn.config.settings import AppOptions, Settings
+from pronghorn.errors import ApplicationLoadError, BindError, ConfigError
+from pronghorn.net.address import Address
+from pronghorn.net.listen import Listener, bind, take_over
+from pronghorn.observe import logs
+from pronghorn.observe.access import AccessLog
+from pronghorn.process.hooks import NO_HOOKS, Hooks
+from pronghorn.process.pidfile import PidFile
+from pronghorn.process.privileges import Identity, parse_umask, resolve
+from pronghorn.process.systemd import Passed
+from pronghorn.process.upgrade import Predecessor
+from pronghorn.wsgi.call import WSGIApplication
+
+
+def settings_from_python(options: Mapping[str, Any]) -> Settings:
+    """Keyword arguments before PRONGHORN_* variables. Raises TypeError for an unknown option, ConfigError."""
+    settings = sources.merge([sources.from_python(options), sources.from_environment(os.environ)])
+    checks.check(settings)
+    return settings
+
+
+def prepare(options: AppOptions, *, importing: bool) -> None:
+    """Make the surroundings that the application expects."""
+    if importing:
+        make_importable(options)
+    if options.chdir:
+        os.chdir(options.chdir)
+    for variable in options.env:
+        name, _, value = variable.partition("=")
+        os.environ[name] = value
+
+
+def import_paths(options: AppOptions) -> list[str]:
+    """Where the application's modules are: --pythonpath, relative to --chdir, and that directory itself."""
+    base = os.path.abspath(options.chdir or ".")
+    # gunicorn separates directories by commas within one flag.
+    extra = [os.path.join(base, path) for given in options.pythonpath for path in given.split(",")]
+    return [*extra, base]
+
+
+def make_importable(options: AppOptions) -> None:
+    """Before changing to --chdir."""
+    paths = import_paths(options)
+    sys.path[:0] = [path for path in paths if path not in sys.path]
+
+
+def open_logs(settings: Settings) -> tuple[logging.Logger, AccessLog | None]:
+    """The error log, and the access log if one is wanted. Raises ConfigError."""
+    options = settings.log
+    name = "error_logfile"
+    try:
+        log = logs.setup(options)
+        name = "access_logfile"
+        wanted = options.access_logfile
+        return log, AccessLog(wanted, options.access_logformat) if wanted else None
+    except OSError as error:
+        path = getattr(options, name)
+        raise ConfigError(
+            f"{settings.origins.get(name, name)}: {path!r} cannot be opened: {error.strerror}.",
+            mend="Its directory must exist, and the file must be writable for this user.",
+        ) from error
+
+
+def open_listeners(
+    settings: Settings, passed: Sequence[Passed] = (), predecessor: Predecessor | None = None
+) -> list[Listener]:
+    """All or none. Raises BindError.
+
+    passed: sockets of systemd's, which count where no address was given, and by name (fd://name).
+    predecessor: an old master, whose sockets are taken where it had the same addresses.
+    """
+    binds = settings.listen.bind
+    if passed and "bind" not in settings.origins:
+        binds = tuple(f"fd://{one.fd}" for one in passed)
+    elif predecessor is not None and "bind" not in settings.origins:
+        binds = tuple(dict.fromkeys(one.bind for one in predecessor.sockets))  # it may have been passed them
+    listeners: list[Listener] = []
+    try:
+        for text in binds:
+            address = Address.parse(text)
+            inherited = predecessor.take(str(address)) if predecessor is not None else []
+            if not inherited:
+                address = _numbered(address, passed)
+            if inherited:
+                listeners += [take_over(one.fd, address, one.sole) for one in inherited]
+            else:
+                listeners += bind(address, settings.listen.backlog)
+        if predecessor is not None:
+            predecessor.close_rest()
+    except BaseException:
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners
+
+
+def _numbered(address: Address, passed: Sequence[Passed]) -> Address:
+    """fd://name as fd://number."""
+    if address.kind != "fd" or not address.path:
+        return address
+    for one in passed:
+        if one.name == address.path:
+            return Address("fd", path=one.name, fd=one.fd)
+    names = ", ".join(one.name for one in passed) or "none"
+    raise BindError(
+        f"{address}: no socket of that name was passed by the service manager; there are: {names}.",
+        mend="Its FileDescriptorName= must be that name (systemd.socket(5)).",
+    )
+
+
+def load_application(spec: str, log: logging.Logger) -> WSGIApplication:
+    try:
+        return load(spec)
+    except ApplicationLoadError as error:
+        log.debug("%s could not be loaded", spec, exc_info=error.__cause__)
+        raise
+
+
+def banner(settings: Settings, app: WSGIApplication | str, listeners: Sequence[Listener]) -> str:
+    """Three lines, to know at a glance what is served and where to click."""
+    bold, link, plain = ("\x1b[1m", "\x1b[4;36m", "\x1b[0m") if logs.wants_colour(2) else ("", "", "")
+    name = app if isinstance(app, str) else getattr(app, "__qualname__", type(app).__qualname__)
+    urls = dict.fromkeys(listener.url for listener in listeners)
+    threads = f"{settings.serve.threads} thread{'s' if settings.serve.threads != 1 else ''}"
+    if settings.process.workers > 1 and not settings.process.no_master:
+        threads = f"{settings.process.workers} workers of {threads}"
+    return (
+        f"{bold}Pronghorn {__version__}{plain} serves {name} with {threads}\n"
+        f"  {'  '.join(f'{link}{url}{plain}' for url in urls)}\n"
+        f"  pid {os.getpid()}; Ctrl+C ends it"
+    )
+
+
+def load_hooks(settings: Settings) -> Hooks:
+    """Raises ConfigError."""
+    if not settings.process.hooks:
+        return NO_HOOKS
+    make_importable(settings.app)
+    return Hooks.load(settings.process.hooks)
+
+
+def write_pid(settings: Settings, leaving: ExitStack) -> None:
+    """Raises ConfigError."""
+    if settings.process.pid:
+        file = PidFile(settings.process.pid)
+        file.write()
+        leaving.callback(file.remove)
+
+
+def identity(settings: Settings) -> Identity | None:
+    """Who the workers are to be, if they are to be somebody else. Raises ConfigError."""
+    process = settings.process
+    return resolve(process.user, process.group) if process.user or process.group else None
+
+
+def hand_over(settings: Settings, listeners: Sequence[Listener], who: Identity) -> None:
+    """Give the workers' user what it must be able to open again: log files and socket files."""
+    for path in (settings.log.error_logfile, settings.log.access_logfile):
+        if path not in ("", "-"):
+            who.give(path)
+    for listener in listeners:
+        if listener.address.kind == "unix":
+            who.give(listener.address.path)
+
+
+def change_identity(settings: Settings, listeners: Sequence[Listener]) -> None:
+    """Be what --user, --group and --umask say. Raises ConfigError."""
+    if settings.process.umask:
+        os.umask(parse_umask(settings.process.umask))
+    who = identity(settings)
+    if who is not None:
+        hand_over(settings, listeners, who)
+        who.drop()
+
+
+def remark_on_root(settings: Settings, log: logging.Logger) -> None:
+    if hasattr(os, "geteuid") and os.geteuid() == 0 and not settings.process.user:
+        log.info("the application runs as root; --user makes the workers somebody else")

@@ -1,0 +1,106 @@
+"""A worker's parts, put together: the same with and without a master."""
+
+import io
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from pronghorn.apps.health import Health
+from pronghorn.config.settings import Settings
+from pronghorn.errors import ApplicationLoadError
+from pronghorn.net.listen import Listener
+from pronghorn.observe.access import AccessLog
+from pronghorn.serve.doors import Siblings
+from pronghorn.serve.worker import Worker
+from pronghorn.wsgi.call import WSGIApplication
+from pronghorn.wsgi.environ import server_environ
+
+
+def build(
+    app: WSGIApplication,
+    listeners: Sequence[Listener],
+    settings: Settings,
+    log: logging.Logger,
+    access: AccessLog | None,
+    siblings: Siblings | None = None,
+) -> Worker:
+    """siblings: the other workers on the same listeners, if there are any."""
+    health = settings.app.health
+    outer = Health(app, health, lambda: worker.ready) if health else app
+    worker = Worker(
+        outer,
+        listeners,
+        settings.serve,
+        settings.limits,
+        access=access,
+        errors=log,
+        multiprocess=siblings is not None,
+        siblings=siblings,
+    )
+    if settings.serve.request_timeout:
+        # Costs a megabyte, for ctypes: only where it is wanted.
+        from pronghorn.serve.deadlines import Deadlines
+        from pronghorn.serve.interrupt import interrupt
+
+        worker.deadlines = Deadlines(worker, interrupt)
+    return worker
+
+
+def warm_up(app: WSGIApplication, path: str) -> None:
+    """Call the application once with GET path, if there is one. Raises ApplicationLoadError."""
+    if not path:
+        return
+    statuses: list[str] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        statuses.append(status)
+        return lambda block: None
+
+    try:
+        result = app(_environ(path), start_response)
+        try:
+            for _ in result:
+                pass
+        finally:
+            close = getattr(result, "close", None)
+            if close is not None:
+                close()
+    except Exception as error:
+        raise ApplicationLoadError(
+            f"The warm-up request GET {path} failed: {type(error).__name__}: {error}",
+            mend="The traceback is in the error log. --warmup names the path.",
+        ) from error
+    if not statuses or statuses[-1][:1] not in "1234":
+        shown = statuses[-1] if statuses else "no status"
+        raise ApplicationLoadError(
+            f"The warm-up request GET {path} was answered with {shown}.",
+            mend="A worker that cannot answer it is not ready. --warmup names the path.",
+        )
+
+
+def _environ(path: str) -> dict[str, Any]:
+    environ = server_environ(
+        software="pronghorn",
+        errors=io.StringIO(),
+        multithread=True,
+        multiprocess=True,
+        scheme="http",
+        name="localhost",
+        port="80",
+    )
+    before, _, query = path.partition("?")
+    environ.update(
+        {
+            "REQUEST_METHOD": "GET",
+            "PATH_INFO": before,
+            "QUERY_STRING": query,
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "REMOTE_ADDR": "127.0.0.1",
+            "HTTP_HOST": "localhost",
+            "HTTP_USER_AGENT": "pronghorn warm-up",
+            "REQUEST_URI": path,
+            "RAW_URI": path,
+            "wsgi.input": io.BytesIO(),
+        }
+    )
+    return environ

@@ -1,0 +1,738 @@
+"""serve/deadlines.py: the client's 504, the log, the exception in the thread, and what no other request notices."""
+
+import contextlib
+import random
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pronghorn.errors import ClientDisconnected, RequestTimeout
+from pronghorn.observe.access import AccessLog
+from pronghorn.serve import deadlines, timers
+from pronghorn.serve.calls import Call
+from pronghorn.serve.deadlines import Deadlines
+from pronghorn.serve.h1_exchange import Progress, SeizableExchange
+from pronghorn.serve.interrupt import interrupt
+from pronghorn.serve.options import ServeOptions
+from pronghorn.serve.phases import CALL, RETURNED
+from pronghorn.serve.threads import Member
+from pronghorn.serve.worker import Worker
+from tests.serving import PATIENCE, Client, CutOff, Server, head, serving, until
+
+TIMEOUT = 0.1
+SOON = TIMEOUT + 1.0
+"""When a 504 must be there, on a busy machine."""
+
+THREADS = pytest.mark.parametrize("threads", [1, 8])
+
+
+def spin(seconds: float = PATIENCE) -> None:
+    until_then = time.monotonic() + seconds
+    while time.monotonic() < until_then:
+        pass
+
+
+class Site:
+    """Routes that take their time, and what became of them."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.threads: list[int] = []
+        self.entered = threading.Semaphore(0)
+        self.released = threading.Event()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        route = environ["PATH_INFO"].strip("/").replace("-", "_") or "quick"
+        self.threads.append(threading.get_ident())
+        result: Iterable[bytes] = getattr(self, route)(environ, start_response)
+        return result
+
+    def quick(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return [b"quick"]
+
+    def spin(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        self.entered.release()
+        try:
+            spin()
+        except Exception:
+            self.said.append("swallowed")
+        finally:
+            self.said.append("finally")
+        start_response("200 OK", [])
+        return [b"too late"]
+
+    def held(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Stuck in C: no exception reaches it."""
+        self.entered.release()
+        self.released.wait()
+        self.said.append("survived")
+        return self.quick(environ, start_response)
+
+    def nap(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        self.entered.release()
+        time.sleep(TIMEOUT * 0.7)
+        return self.quick(environ, start_response)
+
+    def stubborn(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        try:
+            spin()
+        except BaseException:
+            self.released.wait()
+        start_response("200 OK", [])(b"too late")
+        return []
+
+    def stream(self, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield b"first"
+        try:
+            spin()
+        finally:
+            self.said.append("finally")
+        yield b"second"
+
+    def stream_with_length(self, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Length", "11")])
+        yield b"first"
+        spin()
+
+    def slow_close(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+
+        class Result:
+            def __iter__(this) -> Iterator[bytes]:
+                return iter([b"whole"])
+
+            def close(this) -> None:
+                spin()
+
+        return Result()
+
+    def closing(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        said = self.said
+
+        class Result:
+            def __iter__(this) -> Iterator[bytes]:
+                start_response("200 OK", [])
+                spin()
+                yield b"too late"
+
+            def close(this) -> None:
+                said.append("close")
+
+        return Result()
+
+    def extended(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        environ["pronghorn.extend_deadline"](float(environ["QUERY_STRING"]))
+        time.sleep(TIMEOUT * 2.5)
+        return self.quick(environ, start_response)
+
+    def extend_and_spin(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        environ["pronghorn.extend_deadline"](float(environ["QUERY_STRING"]))
+        spin()
+        return []
+
+    def wrongly_extended(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        for wrong in (-1, float("nan")):
+            with pytest.raises(ValueError, match="extend_deadline"):
+                environ["pronghorn.extend_deadline"](wrong)
+        return self.quick(environ, start_response)
+
+    def hints(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        environ["wsgi.early_hints"]([("Link", "</style.css>")])
+        spin()
+        return []
+
+    def large(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        for _ in range(64):
+            yield bytes(1 << 18)
+
+    def raises(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        try:
+            spin()
+        finally:
+            raise KeyError("while it was unwound")
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    site = Site()
+    yield site
+    site.released.set()
+
+
+@contextlib.contextmanager
+def timed(site: Site, threads: int = 8, timeout: float = TIMEOUT, **options: Any) -> Iterator[Server]:
+    with serving(site, threads=threads, request_timeout=timeout, **options) as server:
+        try:
+            yield server
+        finally:
+            site.released.set()
+
+
+def gone(server: Server) -> bool:
+    """No call runs any more."""
+    return not server.worker.calls.running()
+
+
+def assert_504(server: Server, target: str, waited: bool = False, **request: Any) -> None:
+    began = time.monotonic()
+    answer = server.get(target, **request)
+    took = time.monotonic() - began
+    assert (answer.status, answer.reason) == (504, "Gateway Timeout")
+    assert answer.closes
+    assert TIMEOUT * 0.9 <= took < SOON + waited
+
+
+# The client
+
+
+@THREADS
+def test_a_loop_is_answered_at_the_deadline_and_its_thread_goes_on(site: Site, threads: int) -> None:
+    with timed(site, threads) as server:
+        assert_504(server, "/spin")
+        until(lambda: gone(server), "the call has ended")
+        assert site.said == ["finally"], "`except Exception` does not swallow it, `finally` runs"
+        spun = site.threads[0]
+        # Every thread is called again, the interrupted one among them; nothing reaches any of them.
+        for _ in range(3):
+            clients = [server.connect() for _ in range(threads)]
+            for client in clients:
+                client.send(head("GET", "/quick"))
+            for client in clients:
+                assert client.read_answer().body == b"quick"
+                client.close()
+        if threads == 1:
+            assert set(site.threads) == {spun}
+        assert server.worker.crew.queued == 0
+        assert "failed" not in server.log
+        assert "defect" not in server.log
+
+
+@THREADS
+def test_a_call_that_is_stuck_in_c_is_answered_at_the_deadline(
+    site: Site, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deadlines, "GRACE", 0.2)
+    reasons: list[str] = []
+
+    def prepare(worker: Worker) -> None:
+        worker.stuck = reasons.append
+
+    with timed(site, threads, prepare=prepare) as server:
+        assert_504(server, "/held")
+        assert reasons == []
+        until(lambda: bool(reasons), "stuck() is called")
+        if threads > 1:
+            assert server.get("/quick").body == b"quick"
+        site.released.set()
+        until(lambda: gone(server), "the call has ended")
+        assert site.said == [], "it is interrupted when it comes out of C"
+        assert server.get("/quick").body == b"quick"
+        assert reasons == ["a call of GET /held does not end"]
+        assert "this process should be replaced" in server.log
+
+
+def test_sleep_is_interrupted_when_it_ends(site: Site) -> None:
+    def nap(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        time.sleep(TIMEOUT * 4)
+        site.said.append("awake")
+        return site.quick(environ, start_response)
+
+    with serving(nap, threads=2, request_timeout=TIMEOUT) as server:
+        assert_504(server, "/")
+        until(lambda: gone(server), "the call has ended")
+        assert site.said == []
+
+
+def test_others_are_served_while_calls_are_stuck(site: Site) -> None:
+    with timed(site, threads=8) as server:
+        stuck = [server.connect() for _ in range(7)]
+        for client in stuck:
+            client.send(head("GET", "/held"))
+        for client in stuck:
+            assert client.read_answer().status == 504
+            client.close()
+        for _ in range(20):
+            assert server.get("/quick").body == b"quick"
+
+
+@THREADS
+def test_head_is_answered_without_content(site: Site, threads: int) -> None:
+    with timed(site, threads) as server:
+        assert_504(server, "/spin", method="HEAD")
+
+
+def test_the_client_sees_the_end_at_once_and_what_it_sends_costs_nothing(site: Site) -> None:
+    with timed(site) as server, server.connect() as client:
+        client.send(head("GET", "/held") + head("GET", "/quick"))
+        assert client.read_answer().status == 504
+        client.assert_end()
+        with contextlib.suppress(OSError):
+            client.send(b"x" * 100_000)
+        client.close()
+        until(lambda: not server.worker.connections, "the connection is gone")
+
+
+def test_pipelined_answers_before_it_arrive(site: Site) -> None:
+    with timed(site) as server, server.connect() as client:
+        client.send(head("GET", "/quick") * 3 + head("GET", "/held") + head("GET", "/quick"))
+        assert [client.read_answer().status for _ in range(4)] == [200, 200, 200, 504]
+        client.assert_end()
+
+
+def test_a_body_is_still_the_applications(site: Site) -> None:
+    read: list[bytes] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        try:
+            spin()
+        finally:
+            read.append(environ["wsgi.input"].read())
+        return []
+
+    with serving(app, threads=2, request_timeout=TIMEOUT) as server:
+        assert server.get("/", method="POST", body=b"b" * 200_000).status == 504
+        until(lambda: bool(read), "it has unwound")
+        assert read == [b"b" * 200_000]
+
+
+def test_early_hints_are_no_answer(site: Site) -> None:
+    with timed(site) as server, server.connect() as client:
+        answer = client.ask(head("GET", "/hints"))
+        assert (answer.status, [one.status for one in answer.interim]) == (504, [103])
+
+
+@pytest.mark.parametrize("target", ["/stream", "/stream-with-length"])
+@THREADS
+def test_an_answer_that_was_begun_is_cut_off(site: Site, threads: int, target: str) -> None:
+    with timed(site, threads) as server, server.connect() as client:
+        with pytest.raises(CutOff) as cut:
+            client.ask(head("GET", target))
+        assert cut.value.partial == b"first"
+        until(lambda: gone(server), "the call has ended")
+        assert server.get("/quick").body == b"quick"
+        assert "its answer is cut off" in server.log
+
+
+def test_an_answer_that_ends_with_the_connection_is_reset(site: Site) -> None:
+    with timed(site) as server, server.connect() as client:
+        client.send(head("GET", "/stream", version="1.0"))
+        with pytest.raises(ConnectionResetError):
+            client.read_to_end()
+
+
+def test_a_complete_answer_stays_complete(site: Site) -> None:
+    with timed(site) as server, server.connect() as client:
+        assert client.ask(head("GET", "/slow-close")).body == b"whole"
+        client.assert_end()
+        until(lambda: gone(server), "the call has ended")
+        assert "failed" not in server.log
+
+
+def test_a_call_that_has_answered_is_spared_once() -> None:
+    nothing: Any = None
+    exchange = SeizableExchange(nothing, nothing, nothing, nothing, None, None)
+    exchange.progress = Progress.ENDED
+    assert not exchange.seize(even_ended=False)
+    assert exchange.seize(even_ended=True)
+    with pytest.raises(ClientDisconnected):
+        exchange.send(b"too late")
+
+
+def test_a_slow_client_is_not_the_applications_fault(site: Site) -> None:
+    with timed(site, threads=2) as server, server.connect() as client:
+        client.send(head("GET", "/large"))
+        started = client.read_until(b"\r\n\r\n")
+        until(lambda: len(server.worker.calls.running()) == 1, "the call waits for its client")
+        time.sleep(TIMEOUT * 3)
+        client.buffer = started + client.buffer
+        assert len(client.read_answer().body) == 64 << 18
+        assert "request-timeout" not in server.log
+
+
+# The thread
+
+
+def test_close_of_the_result_is_called(site: Site) -> None:
+    with timed(site) as server:
+        assert_504(server, "/closing")
+        until(lambda: site.said == ["close"], "close() was called")
+
+
+def test_what_the_application_raises_instead_is_logged(site: Site) -> None:
+    with timed(site) as server:
+        assert_504(server, "/raises")
+        assert "while it was unwound" in server.wait_for_log("GET /raises failed")
+
+
+def test_the_exception_is_raised_once_only(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deadlines, "GRACE", 0.2)
+    with timed(site, threads=2) as server:
+        assert_504(server, "/stubborn")
+        server.wait_for_log("does not end")
+        site.released.set()
+        until(lambda: gone(server), "the call has ended")
+        assert server.get("/quick").body == b"quick"
+        assert "too late" not in server.log
+
+
+def test_without_interrupts_only_the_client_is_helped(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deadlines, "GRACE", 0.2)
+    reasons: list[str] = []
+
+    def prepare(worker: Worker) -> None:
+        worker.deadlines = Deadlines(worker, None)
+        worker.stuck = reasons.append
+
+    with timed(site, prepare=prepare) as server:
+        assert_504(server, "/held")
+        until(lambda: bool(reasons), "stuck() is called")
+        site.released.set()
+        until(lambda: gone(server), "the call has ended")
+        assert site.said == ["survived"]
+
+
+class Late:
+    """Interrupts only when the call has ended, and its thread is about to say so."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.raised = 0
+
+    def __call__(self, thread: int, exception: type[BaseException] | None) -> None:
+        assert interrupt is not None
+        if exception is not None:
+            self.site.released.set()
+            until(lambda: is_coming_back(thread), "the call has ended")
+            self.raised += 1
+        interrupt(thread, exception)
+
+
+def is_coming_back(thread: int) -> bool:
+    frame = sys._current_frames()[thread]
+    return frame.f_code is Deadlines.come_back.__code__
+
+
+@pytest.mark.parametrize("way", ["lead lost", "lead handed on", "waited"])
+def test_an_exception_that_comes_too_late_is_swallowed(site: Site, way: str) -> None:
+    late = Late(site)
+
+    def prepare(worker: Worker) -> None:
+        worker.deadlines = Deadlines(worker, late)
+
+    with timed(site, 1 if way == "waited" else 3, prepare=prepare) as server:
+        first = server.connect()
+        if way == "waited":
+            first.send(head("GET", "/nap"))
+            assert site.entered.acquire(timeout=PATIENCE)
+        elif way == "lead handed on":
+            server.worker.crew._average, server.worker.crew.slow = 1.0, True
+        assert_504(server, "/held", waited=way == "waited")
+        until(lambda: gone(server), "the call has ended")
+        assert (late.raised, site.said) == (1, ["survived"])
+        first.close()
+        assert all(
+            member.thread is None or member.thread.is_alive() for member in server.worker.crew._members
+        )
+        assert [server.get("/quick").body for _ in range(10)] == [b"quick"] * 10
+        assert "defect" not in server.log
+
+
+class Told:
+    """What would have been raised, and where."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, object]] = []
+
+    def __call__(self, thread: int, exception: object) -> None:
+        self.told.append((thread, exception))
+
+
+def a_call() -> tuple[Deadlines, Call, Told]:
+    told = Told()
+    worker: Any = SimpleNamespace(options=ServeOptions(request_timeout=1.0))
+    connection: Any = SimpleNamespace(
+        phase=CALL, seized=None, exchange=SimpleNamespace(request=SimpleNamespace(line=""))
+    )
+    member = Member(0, True)
+    member.ident = threading.get_ident()
+    call = Call(connection, member, 0.0)
+    connection.seized = call
+    return Deadlines(worker, told), call, told
+
+
+def test_who_has_come_back_is_not_interrupted() -> None:
+    deadlines, call, told = a_call()
+    deadlines.come_back(call.connection)
+    assert call.connection.phase is RETURNED
+    call.connection.phase = CALL  # as the leader saw it a moment ago
+    deadlines._raise_in(call)
+    assert (told.told, call.raised) == ([], False)
+
+
+def test_who_has_been_interrupted_is_cleared() -> None:
+    deadlines, call, told = a_call()
+    call.right.clear()
+    call.raised = True
+    deadlines.come_back(call.connection)
+    assert told.told == [(threading.get_ident(), None)]
+
+
+def test_who_was_not_seized_keeps_what_others_raise_in_it() -> None:
+    deadlines, call, told = a_call()
+    call.connection.seized = None
+    deadlines.come_back(call.connection)
+    assert told.told == []
+
+
+# extend_deadline
+
+
+@THREADS
+def test_a_request_may_extend_its_deadline(site: Site, threads: int) -> None:
+    with timed(site, threads) as server:
+        assert server.get(f"/extended?{5 if threads == 1 else 'inf'}").body == b"quick"
+        assert "request-timeout" not in server.log
+
+
+def test_an_extension_ends_too(site: Site) -> None:
+    with timed(site) as server:
+        began = time.monotonic()
+        assert server.get(f"/extend-and-spin?{TIMEOUT * 3}").status == 504
+        assert TIMEOUT * 3 <= time.monotonic() - began < TIMEOUT * 3 + 1
+
+
+def test_an_extension_never_brings_the_deadline_nearer(site: Site) -> None:
+    with timed(site) as server:
+        assert_504(server, "/extend-and-spin?0")
+
+
+def test_an_extension_is_the_requests_not_the_connections(site: Site) -> None:
+    with timed(site) as server, server.connect() as client:
+        request = head("GET", "/extended?5")
+        assert client.ask(request).body == b"quick"
+        began = time.monotonic()
+        assert client.ask(head("GET", "/spin")).status == 504
+        assert time.monotonic() - began < SOON
+
+
+def test_a_wrong_extension_is_refused(site: Site) -> None:
+    with timed(site) as server:
+        assert server.get("/wrongly-extended").body == b"quick"
+
+
+def test_without_a_deadline_there_is_no_key() -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return [str("pronghorn.extend_deadline" in environ).encode()]
+
+    with serving(app) as server:
+        assert server.get("/").body == b"False"
+
+
+def test_ctypes_is_not_loaded_where_nothing_needs_it() -> None:
+    code = "import sys, pronghorn.serve.worker; sys.exit('ctypes' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=PATIENCE).returncode == 0
+
+
+# The logs
+
+
+def test_the_log_names_the_request_and_shows_all_stacks_the_stuck_one_first(site: Site) -> None:
+    with timed(site, threads=3) as server, server.connect() as other:
+        other.send(head("GET", "/held"))
+        assert site.entered.acquire(timeout=PATIENCE)
+        assert other.read_answer().status == 504
+        log = server.wait_for_log("GET /held has run for 0.")
+        assert "--request-timeout is 0.1 s: answered with 504" in log
+        assert log.index("self.released.wait()") < log.index("MainThread")
+        assert re.search("pronghorn-[0-9] leads", log)
+
+
+def test_the_access_log_has_one_record_of_each(site: Site, tmp_path: Path) -> None:
+    path = tmp_path / "access.log"
+    access = AccessLog(str(path), "%(m)s %(U)s %(s)s %(B)s")
+    with timed(site, access=access) as server:
+        for target in ("/spin", "/quick", "/slow-close"):
+            with server.connect() as client:
+                client.ask(head("GET", target))
+        with server.connect() as client, pytest.raises(CutOff):
+            client.ask(head("GET", "/stream"))
+        until(lambda: gone(server), "all calls have ended")
+    access.flush()
+    lines = sorted(line for line in path.read_text().splitlines())
+    size = len(b"504 Gateway Timeout\n\nThe application did not answer in time.\n")
+    assert lines == [
+        "GET /quick 200 5",
+        "GET /slow-close 200 5",
+        f"GET /spin 504 {size}",
+        "GET /stream 200 5",
+    ]
+    access.close()
+
+
+# Requests that wait for a thread
+
+
+@THREADS
+def test_a_request_that_waits_too_long_is_declined_and_never_run(site: Site, threads: int) -> None:
+    with timed(site, threads) as server:
+        # Their threads stay stuck, whatever becomes of their clients.
+        stuck = [server.connect() for _ in range(threads)]
+        for client in stuck:
+            client.send(head("GET", "/held"))
+        for _ in stuck:
+            assert site.entered.acquire(timeout=PATIENCE)
+        for client in stuck:
+            assert client.read_answer().status == 504
+        calls = len(site.threads)
+        with server.connect() as client:
+            client.send(head("POST", "/quick", length=4) + b"body")
+            answer = client.read_answer("POST")
+            assert (answer.status, answer.one("Retry-After"), answer.closes) == (503, "1", True)
+            client.assert_end()
+        assert "POST /quick waited 0." in server.log
+        assert server.worker.crew.queued == 0
+        site.released.set()
+        until(lambda: gone(server), "the threads are free")
+        assert server.get("/quick").body == b"quick"
+        assert len(site.threads) == calls + 1
+        for client in stuck:
+            client.close()
+
+
+def test_a_request_that_gets_its_thread_in_time_is_run(site: Site) -> None:
+    with timed(site, threads=1, timeout=0.4) as server, server.connect() as first, server.connect() as second:
+        first.send(head("GET", "/held"))
+        assert site.entered.acquire(timeout=PATIENCE)
+        second.send(head("GET", "/spin"))
+        until(lambda: server.worker.crew.queued == 1, "it waits")
+        site.released.set()
+        assert first.read_answer().body == b"quick"
+        # Its time begins with its call, of which nothing but its place in the queue has told the leader.
+        assert second.read_answer().status == 504
+
+
+# The end
+
+
+@THREADS
+def test_a_drain_does_not_wait_for_calls_without_clients(
+    site: Site, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deadlines, "GRACE", 0.3)
+    abandoned = threading.Event()
+
+    def abandon() -> None:
+        abandoned.set()
+        site.released.set()
+
+    def prepare(worker: Worker) -> None:
+        worker.abandon = abandon
+
+    with timed(site, threads, prepare=prepare, graceful_timeout=8.0) as server:
+        assert_504(server, "/held")
+        began = time.monotonic()
+        server.worker.stop()
+        server.thread.join(PATIENCE)
+        assert not server.thread.is_alive()
+        assert time.monotonic() - began < 3.0
+        assert abandoned.is_set() is (threads == 1)
+        assert server.worker.clean
+
+
+# Under load
+
+
+class Straddling:
+    """Calls that end about when their deadline does; which of the two comes first is left to chance."""
+
+    timeout = 0.009
+
+    def __init__(self) -> None:
+        self.strays: list[str] = []
+        self.interrupted = 0
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        began = time.monotonic()
+        kind, _, seconds = environ["PATH_INFO"].strip("/").partition("-")
+        try:
+            if kind == "spin":
+                spin(float(seconds))
+            elif kind in ("sleep", "stream"):
+                time.sleep(float(seconds))
+            start_response("200 OK", [])
+            body = environ["QUERY_STRING"].encode()
+            return iter([body[:2], body[2:]]) if kind == "stream" else [body]
+        except RequestTimeout:
+            self.interrupted += 1
+            if time.monotonic() - began < self.timeout * 0.8:
+                self.strays.append(environ["PATH_INFO"])
+            raise
+
+
+def ask_many(server: Server, count: int, seed: int, wrong: list[str]) -> None:
+    chance = random.Random(seed)
+    client: Client | None = None
+    for at in range(count):
+        kind = chance.choice(["quick", "sleep", "sleep", "sleep", "stream", "spin"])
+        name = f"{seed}.{at}"
+        seconds = chance.uniform(0.5, 1.8) * Straddling.timeout
+        if client is None:
+            client = server.connect()
+        target = f"/{kind}-{seconds:.5f}?{name}"
+        try:
+            answer = client.ask(head("GET", target))
+        except CutOff as cut:
+            # Between the two blocks of an answer that came too late.
+            if kind != "stream" or cut.partial != name.encode()[:2]:
+                wrong.append(f"{target}: cut off after {cut.partial!r}")
+            client.close()
+            client = None
+            continue
+        if answer.status != 504 and answer.body != name.encode():
+            wrong.append(f"{target}: {answer.status} {answer.body!r}")
+        if answer.status == 504 and kind == "quick":
+            wrong.append(f"{target}: 504")
+        if answer.closes:
+            client.close()
+            client = None
+    if client is not None:
+        client.close()
+
+
+def run_all(jobs: list[Callable[[], None]]) -> None:
+    threads = [threading.Thread(target=job) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def test_at_the_deadline_exactly_one_of_the_two_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timers, "RESOLUTION", 0.001)
+    app = Straddling()
+    wrong: list[str] = []
+    with serving(app, threads=6, request_timeout=app.timeout) as server:
+        run_all([lambda seed=seed: ask_many(server, 334, seed, wrong) for seed in range(6)])  # type: ignore[misc]
+        assert wrong == []
+        assert app.strays == []
+        assert app.interrupted > 100, "the deadline was straddled"
+        until(lambda: gone(server), "all calls have ended")
+        crew = server.worker.crew
+        assert all(member.thread is not None and member.thread.is_alive() for member in crew._members)
+        until(lambda: crew.busy == 0 and crew.queued == 0, "the crew is whole")
+        assert "defect" not in server.log
+        assert " failed" not in server.log
+        assert "does not end" not in server.log
