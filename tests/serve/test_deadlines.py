@@ -1,166 +1,25 @@
 """serve/deadlines.py: the client's 504, the log, the exception in the thread, and what no other request notices."""
 
 import contextlib
-import random
 import re
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from pronghorn.errors import ClientDisconnected, RequestTimeout
+from pronghorn.errors import ClientDisconnected
 from pronghorn.observe.access import AccessLog
-from pronghorn.serve import deadlines, timers
-from pronghorn.serve.calls import Call
+from pronghorn.serve import deadlines
 from pronghorn.serve.deadlines import Deadlines
 from pronghorn.serve.h1_exchange import Progress, SeizableExchange
-from pronghorn.serve.interrupt import interrupt
-from pronghorn.serve.options import ServeOptions
-from pronghorn.serve.phases import CALL, RETURNED
-from pronghorn.serve.threads import Member
 from pronghorn.serve.worker import Worker
-from tests.serving import PATIENCE, Client, CutOff, Server, head, serving, until
-
-TIMEOUT = 0.1
-SOON = TIMEOUT + 1.0
-"""When a 504 must be there, on a busy machine."""
-
-THREADS = pytest.mark.parametrize("threads", [1, 8])
-
-
-def spin(seconds: float = PATIENCE) -> None:
-    until_then = time.monotonic() + seconds
-    while time.monotonic() < until_then:
-        pass
-
-
-class Site:
-    """Routes that take their time, and what became of them."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.threads: list[int] = []
-        self.entered = threading.Semaphore(0)
-        self.released = threading.Event()
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        route = environ["PATH_INFO"].strip("/").replace("-", "_") or "quick"
-        self.threads.append(threading.get_ident())
-        result: Iterable[bytes] = getattr(self, route)(environ, start_response)
-        return result
-
-    def quick(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        start_response("200 OK", [])
-        return [b"quick"]
-
-    def spin(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        self.entered.release()
-        try:
-            spin()
-        except Exception:
-            self.said.append("swallowed")
-        finally:
-            self.said.append("finally")
-        start_response("200 OK", [])
-        return [b"too late"]
-
-    def held(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Stuck in C: no exception reaches it."""
-        self.entered.release()
-        self.released.wait()
-        self.said.append("survived")
-        return self.quick(environ, start_response)
-
-    def nap(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        self.entered.release()
-        time.sleep(TIMEOUT * 0.7)
-        return self.quick(environ, start_response)
-
-    def stubborn(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        try:
-            spin()
-        except BaseException:
-            self.released.wait()
-        start_response("200 OK", [])(b"too late")
-        return []
-
-    def stream(self, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
-        start_response("200 OK", [])
-        yield b"first"
-        try:
-            spin()
-        finally:
-            self.said.append("finally")
-        yield b"second"
-
-    def stream_with_length(self, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
-        start_response("200 OK", [("Content-Length", "11")])
-        yield b"first"
-        spin()
-
-    def slow_close(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        start_response("200 OK", [])
-
-        class Result:
-            def __iter__(this) -> Iterator[bytes]:
-                return iter([b"whole"])
-
-            def close(this) -> None:
-                spin()
-
-        return Result()
-
-    def closing(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        said = self.said
-
-        class Result:
-            def __iter__(this) -> Iterator[bytes]:
-                start_response("200 OK", [])
-                spin()
-                yield b"too late"
-
-            def close(this) -> None:
-                said.append("close")
-
-        return Result()
-
-    def extended(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        environ["pronghorn.extend_deadline"](float(environ["QUERY_STRING"]))
-        time.sleep(TIMEOUT * 2.5)
-        return self.quick(environ, start_response)
-
-    def extend_and_spin(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        environ["pronghorn.extend_deadline"](float(environ["QUERY_STRING"]))
-        spin()
-        return []
-
-    def wrongly_extended(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        for wrong in (-1, float("nan")):
-            with pytest.raises(ValueError, match="extend_deadline"):
-                environ["pronghorn.extend_deadline"](wrong)
-        return self.quick(environ, start_response)
-
-    def hints(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        environ["wsgi.early_hints"]([("Link", "</style.css>")])
-        spin()
-        return []
-
-    def large(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        start_response("200 OK", [])
-        for _ in range(64):
-            yield bytes(1 << 18)
-
-    def raises(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        try:
-            spin()
-        finally:
-            raise KeyError("while it was unwound")
+from tests.serve.overtime import SOON, THREADS, TIMEOUT, Site, assert_504, gone, spin, timed
+from tests.serving import PATIENCE, CutOff, head, serving, until
 
 
 @pytest.fixture
@@ -168,29 +27,6 @@ def site() -> Iterator[Site]:
     site = Site()
     yield site
     site.released.set()
-
-
-@contextlib.contextmanager
-def timed(site: Site, threads: int = 8, timeout: float = TIMEOUT, **options: Any) -> Iterator[Server]:
-    with serving(site, threads=threads, request_timeout=timeout, **options) as server:
-        try:
-            yield server
-        finally:
-            site.released.set()
-
-
-def gone(server: Server) -> bool:
-    """No call runs any more."""
-    return not server.worker.calls.running()
-
-
-def assert_504(server: Server, target: str, waited: bool = False, **request: Any) -> None:
-    began = time.monotonic()
-    answer = server.get(target, **request)
-    took = time.monotonic() - began
-    assert (answer.status, answer.reason) == (504, "Gateway Timeout")
-    assert answer.closes
-    assert TIMEOUT * 0.9 <= took < SOON + waited
 
 
 # The client
@@ -402,99 +238,6 @@ def test_without_interrupts_only_the_client_is_helped(site: Site, monkeypatch: p
         assert site.said == ["survived"]
 
 
-class Late:
-    """Interrupts only when the call has ended, and its thread is about to say so."""
-
-    def __init__(self, site: Site) -> None:
-        self.site = site
-        self.raised = 0
-
-    def __call__(self, thread: int, exception: type[BaseException] | None) -> None:
-        assert interrupt is not None
-        if exception is not None:
-            self.site.released.set()
-            until(lambda: is_coming_back(thread), "the call has ended")
-            self.raised += 1
-        interrupt(thread, exception)
-
-
-def is_coming_back(thread: int) -> bool:
-    frame = sys._current_frames()[thread]
-    return frame.f_code is Deadlines.come_back.__code__
-
-
-@pytest.mark.parametrize("way", ["lead lost", "lead handed on", "waited"])
-def test_an_exception_that_comes_too_late_is_swallowed(site: Site, way: str) -> None:
-    late = Late(site)
-
-    def prepare(worker: Worker) -> None:
-        worker.deadlines = Deadlines(worker, late)
-
-    with timed(site, 1 if way == "waited" else 3, prepare=prepare) as server:
-        first = server.connect()
-        if way == "waited":
-            first.send(head("GET", "/nap"))
-            assert site.entered.acquire(timeout=PATIENCE)
-        elif way == "lead handed on":
-            server.worker.crew._average, server.worker.crew.slow = 1.0, True
-        assert_504(server, "/held", waited=way == "waited")
-        until(lambda: gone(server), "the call has ended")
-        assert (late.raised, site.said) == (1, ["survived"])
-        first.close()
-        assert all(
-            member.thread is None or member.thread.is_alive() for member in server.worker.crew._members
-        )
-        assert [server.get("/quick").body for _ in range(10)] == [b"quick"] * 10
-        assert "defect" not in server.log
-
-
-class Told:
-    """What would have been raised, and where."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[int, object]] = []
-
-    def __call__(self, thread: int, exception: object) -> None:
-        self.told.append((thread, exception))
-
-
-def a_call() -> tuple[Deadlines, Call, Told]:
-    told = Told()
-    worker: Any = SimpleNamespace(options=ServeOptions(request_timeout=1.0))
-    connection: Any = SimpleNamespace(
-        phase=CALL, seized=None, exchange=SimpleNamespace(request=SimpleNamespace(line=""))
-    )
-    member = Member(0, True)
-    member.ident = threading.get_ident()
-    call = Call(connection, member, 0.0)
-    connection.seized = call
-    return Deadlines(worker, told), call, told
-
-
-def test_who_has_come_back_is_not_interrupted() -> None:
-    deadlines, call, told = a_call()
-    deadlines.come_back(call.connection)
-    assert call.connection.phase is RETURNED
-    call.connection.phase = CALL  # as the leader saw it a moment ago
-    deadlines._raise_in(call)
-    assert (told.told, call.raised) == ([], False)
-
-
-def test_who_has_been_interrupted_is_cleared() -> None:
-    deadlines, call, told = a_call()
-    call.right.clear()
-    call.raised = True
-    deadlines.come_back(call.connection)
-    assert told.told == [(threading.get_ident(), None)]
-
-
-def test_who_was_not_seized_keeps_what_others_raise_in_it() -> None:
-    deadlines, call, told = a_call()
-    call.connection.seized = None
-    deadlines.come_back(call.connection)
-    assert told.told == []
-
-
 # extend_deadline
 
 
@@ -649,90 +392,3 @@ def test_a_drain_does_not_wait_for_calls_without_clients(
         assert time.monotonic() - began < 3.0
         assert abandoned.is_set() is (threads == 1)
         assert server.worker.clean
-
-
-# Under load
-
-
-class Straddling:
-    """Calls that end about when their deadline does; which of the two comes first is left to chance."""
-
-    timeout = 0.009
-
-    def __init__(self) -> None:
-        self.strays: list[str] = []
-        self.interrupted = 0
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        began = time.monotonic()
-        kind, _, seconds = environ["PATH_INFO"].strip("/").partition("-")
-        try:
-            if kind == "spin":
-                spin(float(seconds))
-            elif kind in ("sleep", "stream"):
-                time.sleep(float(seconds))
-            start_response("200 OK", [])
-            body = environ["QUERY_STRING"].encode()
-            return iter([body[:2], body[2:]]) if kind == "stream" else [body]
-        except RequestTimeout:
-            self.interrupted += 1
-            if time.monotonic() - began < self.timeout * 0.8:
-                self.strays.append(environ["PATH_INFO"])
-            raise
-
-
-def ask_many(server: Server, count: int, seed: int, wrong: list[str]) -> None:
-    chance = random.Random(seed)
-    client: Client | None = None
-    for at in range(count):
-        kind = chance.choice(["quick", "sleep", "sleep", "sleep", "stream", "spin"])
-        name = f"{seed}.{at}"
-        seconds = chance.uniform(0.5, 1.8) * Straddling.timeout
-        if client is None:
-            client = server.connect()
-        target = f"/{kind}-{seconds:.5f}?{name}"
-        try:
-            answer = client.ask(head("GET", target))
-        except CutOff as cut:
-            # Between the two blocks of an answer that came too late.
-            if kind != "stream" or cut.partial != name.encode()[:2]:
-                wrong.append(f"{target}: cut off after {cut.partial!r}")
-            client.close()
-            client = None
-            continue
-        if answer.status != 504 and answer.body != name.encode():
-            wrong.append(f"{target}: {answer.status} {answer.body!r}")
-        if answer.status == 504 and kind == "quick":
-            wrong.append(f"{target}: 504")
-        if answer.closes:
-            client.close()
-            client = None
-    if client is not None:
-        client.close()
-
-
-def run_all(jobs: list[Callable[[], None]]) -> None:
-    threads = [threading.Thread(target=job) for job in jobs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
-
-
-def test_at_the_deadline_exactly_one_of_the_two_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timers, "RESOLUTION", 0.001)
-    app = Straddling()
-    wrong: list[str] = []
-    with serving(app, threads=6, request_timeout=app.timeout) as server:
-        run_all([lambda seed=seed: ask_many(server, 334, seed, wrong) for seed in range(6)])  # type: ignore[misc]
-        assert wrong == []
-        assert app.strays == []
-        assert app.interrupted > 100, "the deadline was straddled"
-        until(lambda: gone(server), "all calls have ended")
-        crew = server.worker.crew
-        assert all(member.thread is not None and member.thread.is_alive() for member in crew._members)
-        until(lambda: crew.busy == 0 and crew.queued == 0, "the crew is whole")
-        assert "defect" not in server.log
-        assert " failed" not in server.log
-        assert "does not end" not in server.log

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from pronghorn.assemble import parts, working
 from pronghorn.config.settings import Settings
-from pronghorn.process.hooks import HookInfo, Hooks
+from pronghorn.process.hooks import HookInfo
 from pronghorn.process.systemd import Notifier, passed_sockets
 from pronghorn.serve import signals
 from pronghorn.serve.worker import Worker
@@ -39,21 +39,21 @@ def serve(settings: Settings, app: WSGIApplication | str) -> int:
         working.warm_up(application, settings.process.warmup)
         worker = working.build(application, listeners, settings, log, access)
         worker.abandon = lambda: _abandon(leaving)
-        print(parts.banner(settings, app, listeners), file=sys.stderr, flush=True)
-        parts.remark_on_root(settings, log)
-        systemd = Notifier(os.environ)
-        worker.began = lambda: _began(systemd, hooks, info, worker)
+
+        def began() -> None:
+            # Not before: whoever has read that it serves may tell it to end.
+            print(parts.banner(settings, app, listeners), file=sys.stderr, flush=True)
+            parts.remark_on_root(settings, log)
+            Notifier(os.environ).ready("one process")
+            hooks.run("worker_ready", info, log)
+            hooks.run("when_ready", info, log)
+
+        worker.began = began
         with _signals(worker):
             worker.run()
         hooks.run("pre_exit", info, log)
         hooks.run("on_exit", info, log)
         return 0 if worker.clean else CUT_OFF
-
-
-def _began(systemd: Notifier, hooks: Hooks, info: HookInfo, worker: Worker) -> None:
-    systemd.ready("one process")
-    hooks.run("worker_ready", info, worker.log)
-    hooks.run("when_ready", info, worker.log)
 
 
 @contextlib.contextmanager

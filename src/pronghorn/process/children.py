@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Protocol
 
-from pronghorn.observe.scoreboard import Row, State
+from pronghorn.observe.scoreboard import PID, Row, State
 from pronghorn.process.messages import Channel, Failed, Message
 from pronghorn.process.options import ProcessOptions
 
@@ -105,6 +105,13 @@ class Child:
         self.since = now
         if self.row is not None:
             self.row.state(state)
+
+    def is_born(self, pid: int) -> None:
+        self.pid = pid
+        if self.row is not None:
+            self.row.put(PID, pid)
+        if self.unready:  # what it was told went nowhere: nobody knew its number
+            self.kill(signal.SIGTERM)
 
     def turn_into_mold(self, generation: Generation) -> None:
         if self.row is not None:

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from pronghorn.errors import StartupError
-from pronghorn.observe.scoreboard import PID, State
+from pronghorn.observe.scoreboard import State
 from pronghorn.process import birth
 from pronghorn.process.birth import Birth
 from pronghorn.process.children import NEVER, Child, Children, Generation, Job, Role
@@ -134,9 +134,7 @@ class Master:
             case Signalled(number) if number == STACKS:
                 self._tell_all(Stacks())
             case Told(child, Born(pid)):
-                child.pid = pid
-                if child.row is not None:
-                    child.row.put(PID, pid)
+                child.is_born(pid)
             case Told(child, Ready()):
                 self._ready(child)
             case Told(child, Failed() as failure):
@@ -161,6 +159,8 @@ class Master:
             self._promoted(child)
             return
         if child.state is not State.STARTING:
+            # It was told to end just when it began to serve, and drains now.
+            child.until = now + child.generation.job.patience + _AFTERMATH
             return
         child.become(State.SERVING, now)
         child.until = NEVER
