@@ -50,6 +50,7 @@ FLOOR = "{work}/floor {port} {answer} {body} {close}"
 
 SERVERS = (
     Server("pronghorn", "subject", PRONGHORN, threaded=f"{PRONGHORN} --threads 8"),
+    Server("pronghorn no-master", "tuned", f"{PRONGHORN} --no-master", only=("hello", "connection")),
     Server("bjoern", "peer", BJOERN),
     Server("fastpysgi", "peer", FASTPYSGI),
     Server("granian", "peer", f"{GRANIAN} --blocking-threads 1", threaded=f"{GRANIAN} --blocking-threads 8"),

@@ -10,9 +10,11 @@ with pronghorn.make_server("127.0.0.1", 0, app) as httpd:   # where wsgiref's st
     httpd.serve_forever()
 """
 
+from pronghorn.errors import RequestTimeout
+
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "make_server", "serve"]
+__all__ = ["RequestTimeout", "__version__", "make_server", "serve"]
 
 TYPE_CHECKING = False  # as typing has it, without the cost of importing typing
 if TYPE_CHECKING:

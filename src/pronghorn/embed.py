@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from pronghorn.assemble.parts import settings_from_python
+from pronghorn.assemble.working import set_deadlines
 from pronghorn.config.settings import Settings
 from pronghorn.net.address import Address
 from pronghorn.net.listen import Listener, bind
@@ -139,6 +140,7 @@ class Server:
         listener = Borrowed(self._listener)
         access = HandlerLog(self.RequestHandlerClass, self) if self.RequestHandlerClass else None
         worker = Worker(self._call, [listener], settings.serve, settings.limits, access=access)
+        set_deadlines(worker)
         if connections is not None:
             worker.after_request = worker.stop
             listener.ration.left = connections

@@ -13,7 +13,7 @@ from pronghorn.errors import ConfigError
 from pronghorn.process.hooks import HOOKS, NO_HOOKS, HookInfo, Hooks
 
 INFO = HookInfo(pid=71, worker=2, generation=3)
-LOG = logging.getLogger("tests.hooks")
+LOG = logging.Logger("tests.hooks")  # none that a framework's dictConfig in another test could disable
 
 Write = Callable[[str, str], Path]
 
@@ -110,7 +110,9 @@ def test_an_exception_is_logged_with_its_traceback(
     name: str, raising: str, write: Write, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = write("hooks_d", f"def {name}(info):\n    {raising}\n")
+    LOG.addHandler(caplog.handler)
     Hooks.load("hooks_d").run(name, INFO, LOG)
+    LOG.removeHandler(caplog.handler)
     assert f"hooks_d.{name} failed" in caplog.text
     assert f'File "{file}", line 2' in caplog.text and "no disk" in caplog.text
 

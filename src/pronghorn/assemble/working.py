@@ -37,13 +37,18 @@ def build(
         multiprocess=siblings is not None,
         siblings=siblings,
     )
-    if settings.serve.request_timeout:
+    set_deadlines(worker)
+    return worker
+
+
+def set_deadlines(worker: Worker) -> None:
+    """As --request-timeout has it. Before `run`."""
+    if worker.options.request_timeout:
         # Costs a megabyte, for ctypes: only where it is wanted.
         from pronghorn.serve.deadlines import Deadlines
         from pronghorn.serve.interrupt import interrupt
 
         worker.deadlines = Deadlines(worker, interrupt)
-    return worker
 
 
 def warm_up(app: WSGIApplication, path: str) -> None:
