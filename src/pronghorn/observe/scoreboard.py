@@ -125,14 +125,9 @@ class Row:
         """Whether another worker has a thread to spare."""
         return any(self._whole[start + FREE] for start in self._others(now))
 
-    def least_accepted(self, now: float, free: bool) -> int:
-        """Of the other workers, or of those that have a thread to spare; our own if there is none.
-
-        ACCEPTED is for comparison only: whoever begins, or was busy, begins with the least of the others.
-        """
-        whole = self._whole
-        starts = [start for start in self._others(now) if whole[start + FREE] or not free]
-        return min((whole[start + ACCEPTED] for start in starts), default=whole[self._start + ACCEPTED])
+    def least_connections(self, now: float) -> int:
+        """Of the other workers; very many if there is none."""
+        return min((self._whole[start + CONNECTIONS] for start in self._others(now)), default=1 << 40)
 
     def _others(self, now: float) -> Iterator[int]:
         """Where the rows begin of the others that serve, and whose heart beats."""

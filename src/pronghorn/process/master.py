@@ -391,7 +391,7 @@ class Master:
             if child is not None:
                 self._ended(child, code)
         for child in self._children:
-            if child.gone and child.pid and not birth.alive(child.pid):
+            if child.gone and not (child.pid and birth.alive(child.pid)):
                 self._ended(child, None)
 
     def _ended(self, child: Child, code: int | None) -> None:

@@ -2,8 +2,8 @@
 
 Workers share the accept queues. Linux wakes one idle worker for a connection (EPOLLEXCLUSIVE), each in its
 turn (Acceptor.rejoin). A worker whose threads are all busy leaves the queue to the others as long as the
-scoreboard shows one that is free. It may have been the one that was woken: so it rings their bell. One that
-has accepted more than another steps back for a moment after each connection, which evens out bursts.
+scoreboard shows one that is free. It may have been the one that was woken: so it rings their bell. When all
+are busy for long, they all accept again, and whoever has more connections than another steps back.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from pronghorn.net.listen import Listener
-from pronghorn.observe.scoreboard import ACCEPTED, FREE, Row
+from pronghorn.observe.scoreboard import CONNECTIONS, FREE, Row
 from pronghorn.serve.acceptor import ACCEPTS_MOST, PAUSE, Acceptor, NewConnection
 from pronghorn.serve.clock import Clock
 from pronghorn.serve.poller import EDGE, READ, Poller
@@ -26,11 +26,11 @@ _ALL_BUSY = 0.1
 """Seconds that all workers must have been busy before a busy one accepts. Meanwhile a connection is better
 off in the common queue: who knows which of them is free first?"""
 
-_STEP_BACK = 0.001
-"""Seconds that a worker leaves the queue to those that have accepted less. Arbitrary."""
+_STEP_BACK = 0.02
+"""Seconds that a busy worker leaves the queue to those that have fewer connections: two of their looks."""
 
 _AHEAD = 2
-"""Connections that a worker may have accepted more than another before it steps back."""
+"""Connections more than another has, from which on a busy worker steps back."""
 
 
 class Siblings:
@@ -64,11 +64,14 @@ class Doors:
         clock: Clock,
         log: logging.Logger,
         siblings: Siblings | None,
+        count: Callable[[], int],
     ) -> None:
+        """count: of the worker's connections."""
         self._poller = poller
         self._clock = clock
         self._log = log
         self._siblings = siblings
+        self._count = count
         self._acceptors = [
             Acceptor(listener, poller, new, self._short, log, self._accepted if siblings else None)
             for listener in listeners
@@ -87,9 +90,7 @@ class Doors:
             target(acceptor.fd, acceptor)
             acceptor.watch(True)
         if self._siblings is not None:
-            row = self._siblings.row
-            row.put(ACCEPTED, row.least_accepted(self._clock.now, free=False))
-            row.put(FREE, 1)
+            self._siblings.row.put(FREE, 1)
             if self._siblings.bell >= 0:
                 target(self._siblings.bell, self)
                 self._poller.change(self._siblings.bell, 0, READ | EDGE)
@@ -120,10 +121,7 @@ class Doors:
         if crowded != self._crowded:
             self._crowded = crowded
             row.put(FREE, not crowded)
-            if not crowded:
-                row.put(
-                    ACCEPTED, max(row[ACCEPTED], row.least_accepted(now, True))
-                )  # not to catch up all at once
+            row.put(CONNECTIONS, self._count())
         self._look_at = now + _LOOK_AGAIN if crowded else NEVER
         if not crowded or row.others_free(now):
             self._free_seen = now
@@ -138,16 +136,18 @@ class Doors:
 
     def _accepted(self, acceptor: Acceptor) -> None:
         """One connection was accepted from a queue that others want to accept from, too."""
-        assert self._siblings is not None
-        row, now = self._siblings.row, self._clock.now
-        count = row[ACCEPTED] + 1
-        row.put(ACCEPTED, count)
-        if count - _AHEAD <= row.least_accepted(now, free=not self._crowded):
+        if not self._crowded:
             acceptor.rejoin()
-        elif self._resume_at == NEVER:
+            return
+        assert self._siblings is not None
+        row, count = self._siblings.row, self._count()
+        row.put(CONNECTIONS, count)
+        if count - _AHEAD >= row.least_connections(self._clock.now):
             self.pause()
-            self._resume_at = now + (2 * _LOOK_AGAIN if self._crowded else _STEP_BACK)
+            self._resume_at = self._clock.now + _STEP_BACK
             self._set_alarm()
+        else:
+            acceptor.rejoin()
 
     def look(self) -> None:
         """The alarm: try again to accept."""

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from pronghorn import __version__
@@ -59,6 +60,27 @@ class Target(Protocol):
 class Worker:
     """Serves one application from one process."""
 
+    # To be set before `run`, by whoever wants it
+
+    after_request: Callable[[], None] | None = None
+    """Called after each exchange, in the thread that ended it."""
+    began: Callable[[], None] | None = None
+    """Called in `run` when connections are accepted."""
+    on_signal: Mapping[int, Callable[[], None]] = MappingProxyType({})
+    """By signal number: what the leader does."""
+    abandon: Callable[[], None] | None = None
+    """Called when a call on the main thread is stuck beyond the graceful timeout: does not return."""
+    pulse: Pulse | None = None
+    """Where there is a master."""
+    deadlines: "Deadlines | None" = None
+    """Where calls have a time limit (--request-timeout)."""
+    stuck: Callable[[str], None] | None = None
+    """Told once, when a call cannot be ended: the process should be replaced."""
+
+    # Set in `run`
+
+    observer: Observer | None = None
+
     def __init__(
         self,
         app: WSGIApplication,
@@ -87,24 +109,17 @@ class Worker:
         """When a connection that becomes idle in this round has been idle for long enough."""
         self.idle_time = options.keep_alive
         """Seconds; shorter while draining."""
-        self.after_request: Callable[[], None] | None = None
-        """Called after each exchange, in the thread that ended it. Set it before `run`."""
-        self.began: Callable[[], None] | None = None
-        """Called in `run` when connections are accepted."""
-        self.on_signal: Mapping[int, Callable[[], None]] = {}
-        """By signal number: what the leader does."""
-        self.abandon: Callable[[], None] | None = None
-        """Called when a call on the main thread is stuck beyond the graceful timeout: does not return."""
-        self.observer: Observer | None = None
-        self.pulse: Pulse | None = None
-        """Where there is a master. Set it before `run`."""
-        self.deadlines: Deadlines | None = None
-        """Where calls have a time limit (--request-timeout). Set it before `run`."""
-        self.stuck: Callable[[str], None] | None = None
-        """Told once, when a call cannot be ended: the process should be replaced. Set it before `run`."""
         self.calls = Calls()
         self.connections: set[Connection] = set()
-        self.doors = Doors(listeners, self.poller, self._new_connection, self.clock, self.log, siblings)
+        self.doors = Doors(
+            listeners,
+            self.poller,
+            self._new_connection,
+            self.clock,
+            self.log,
+            siblings,
+            self.connections.__len__,
+        )
         self.drain = Drain(self)
         self._access = access
         self._siblings = siblings
