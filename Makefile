@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 .PHONY: serve test check bench clean
 serve: $(VENV)/.installed
-	$(BIN)/pronghorn app:application --chdir examples/site --bind 127.0.0.1:8000
+	$(BIN)/pronghorn --config examples/site/pronghorn.toml
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest

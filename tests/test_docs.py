@@ -67,7 +67,7 @@ class TestEachPage:
     def test_the_options_it_names_exist(self, path: Path) -> None:
         known = {flag_of(declared.name) for _, declared, _ in all_options()}
         known |= {flag for _, _, about in all_options() for flag in about.flags}
-        known |= {"--check-config", "--version", "--help"}
+        known |= {"--check-config", "--config", "--json", "--version", "--help"}
         named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", path.read_text(encoding="utf-8")))
         assert named <= known
 

@@ -1,7 +1,6 @@
 """examples/site, the page of `make serve`, through the server and wsgiref's validator."""
 
 import hashlib
-import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from wsgiref.validate import validator
@@ -9,6 +8,9 @@ from wsgiref.validate import validator
 import httpx
 import pytest
 
+from pronghorn.apps.load import load
+from pronghorn.assemble.compose import compose
+from pronghorn.config import file as config
 from tests.serving import serving
 
 SITE = Path(__file__).parents[1] / "examples" / "site"
@@ -19,9 +21,10 @@ FILE = bytes(range(256)) * 4000
 def site() -> Iterator[httpx.Client]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(SITE))
-        application = importlib.import_module("app").application
+        file = config.Found(str(SITE / "pronghorn.toml"), "pronghorn.toml")
+        composed = compose(config.from_file(file, {}).composition, lambda spec: validator(load(spec)))
         with (
-            serving(validator(application)) as server,
+            serving(composed.app, prepare=lambda worker: setattr(worker, "routing", composed)) as server,
             httpx.Client(
                 base_url=f"http://127.0.0.1:{server.port}", headers={"Accept": "text/html"}
             ) as client,
@@ -41,9 +44,18 @@ def test_pages(site: httpx.Client, path: str) -> None:
     assert (head.status_code, head.content) == (200, b"")
 
 
-@pytest.mark.parametrize("path", ["/style.css", "/stream.js", "/mark.svg"])
+@pytest.mark.parametrize("path", ["/static/style.css", "/static/stream.js", "/static/mark.svg"])
 def test_files(site: httpx.Client, path: str) -> None:
-    assert site.get(path).content == (SITE / path[1:]).read_bytes()
+    answer = site.get(path)
+    assert answer.content == (SITE / path[1:]).read_bytes()
+    assert answer.headers["ETag"]
+
+
+def test_the_second_application(site: httpx.Client) -> None:
+    answer = site.get("/api")
+    assert answer.json()["facts"][0] == "/api/0"
+    assert site.get("/api/0").json()["title"] == "Facts about pronghorns"
+    assert answer.headers["X-Request-ID"] == answer.json()["request"] != ""
 
 
 def test_environ_is_escaped(site: httpx.Client) -> None:

@@ -1,8 +1,9 @@
 """A small site that shows what the server does: plain WSGI, no framework.
 
-    pronghorn app:application --chdir examples/site
+    pronghorn --config examples/site/pronghorn.toml
 
-Each route is a function from environ to (status, fields, body). It runs under any WSGI server.
+Each route is a function from environ to (status, fields, body). Its files, and the facts at /api, come from
+pronghorn.toml beside it.
 """
 
 import hashlib
@@ -24,11 +25,6 @@ Answer = tuple[str, Fields, Iterable[bytes]]
 
 HERE = Path(__file__).parent
 PAGE = Template((HERE / "page.html").read_text("utf-8"))
-FILES = {
-    "/style.css": "text/css; charset=utf-8",
-    "/stream.js": "text/javascript; charset=utf-8",
-    "/mark.svg": "image/svg+xml",
-}
 SAFETY: Fields = [
     ("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
      "connect-src 'self'; form-action 'self'; base-uri 'none'"),
@@ -81,8 +77,6 @@ def find(path: str) -> tuple[Callable[[Environ], Answer], tuple[str, ...]]:
         return upload, (*reading, "POST", "PUT")
     if path == "/environ" or path.startswith("/environ/"):
         return show_environ, (*reading, "POST")
-    if path in FILES:
-        return file, reading
     return {"/": home, "/stream": stream, "/stream/lines": stream_lines}.get(path, not_found), reading
 
 
@@ -205,7 +199,7 @@ The server sends each as it comes, so the times below go up evenly.</p>
 <span id="state" role="status"></span></div>
 <ol id="lines" data-source="{base}/stream/lines"></ol>
 <noscript><p>Without scripts: <a href="{base}/stream/lines">the lines themselves</a>.</p></noscript>
-<script src="{base}/stream.js" defer></script></section>"""
+<script src="{base}/static/stream.js" defer></script></section>"""
     status, fields, body = page(environ, "200 OK", "stream", main)
     return status, [*fields, ("Vary", "Accept")], body
 
@@ -285,14 +279,6 @@ def plain_report(size: int, digest: str, seconds: float) -> Answer:
 
 def speed(size: int, seconds: float) -> str:
     return f"{size / 1e6 / max(seconds, 1e-9):,.1f} MB/s"
-
-
-def file(environ: Environ) -> Answer:
-    """The style sheet, the script and the mark."""
-    name = environ["PATH_INFO"]
-    content = (HERE / name[1:]).read_bytes()
-    fields = [("Content-Type", FILES[name]), ("Content-Length", str(len(content)))]
-    return "200 OK", [*fields, ("Cache-Control", "no-cache")], [content]
 
 
 def not_found(environ: Environ) -> Answer:

@@ -1,4 +1,4 @@
-"""The command line: `pronghorn MODULE:CALLABLE [options]`.
+"""The command line: `pronghorn MODULE:CALLABLE [options]`, and commands such as `pronghorn check`.
 
 Everything is imported where it is needed, so that `pronghorn --version` answers at once.
 """
@@ -8,6 +8,12 @@ from collections.abc import Sequence
 
 from pronghorn import __version__
 from pronghorn.errors import StartupError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing itself would cost an import
+    from pronghorn.config.settings import Settings
+
+_PACKAGES = {"br": "brotli", "zstd": "backports.zstd"}
 
 _INTERRUPTED = 130
 """What a shell reports for a process that SIGINT ended."""
@@ -38,22 +44,86 @@ def version() -> str:
 def _run(arguments: Sequence[str]) -> int:
     import os
 
-    from pronghorn.assemble import start
-    from pronghorn.config import check, flags, sources
+    from pronghorn.config import command, flags
     from pronghorn.config.settings import Settings
 
     line = flags.read(arguments)
+    if line.command == "schema":
+        from pronghorn.config import schema
+
+        return _tell(schema.text())
+    if line.command == "compress":
+        return _compress(line.directory)
+    here = command.working_directory(os.environ)
 
     def read() -> Settings:
-        settings = sources.merge(
-            [
-                sources.from_flags(line.given),
-                sources.from_environment(os.environ),
-                sources.from_platform(os.environ),
-            ]
-        )
-        check.check(settings)
-        return settings
+        return command.settings(line, os.environ, here)
 
     settings = read()
-    return start.check(settings, line.spec) if line.check_config else start.run(settings, line.spec, read)
+    if line.command in ("config", "routes"):
+        return _show(settings, line.command, line.json)
+
+    from pronghorn.assemble import start
+
+    if line.check_config or line.command == "check":
+        return start.check(settings, line.spec)
+    return start.run(settings, line.spec, read)
+
+
+def _show(settings: "Settings", command: str, json: bool) -> int:
+    from pronghorn.config import show
+
+    if command == "routes":
+        none = "There are no routes: the application that is named gets every request."
+        return _tell(show.as_tree(settings.composition) or none)
+    return _tell(show.as_json(settings) if json else show.as_toml(settings))
+
+
+def _compress(directory: str) -> int:
+    from pronghorn.apps.static.compress import compress
+
+    bar = _Bar()
+    summary = compress(directory, progress=bar.show if sys.stderr.isatty() else None)
+    bar.clear()
+    for path, reason in summary.failed:
+        print(f"Error: {path}: {reason}", file=sys.stderr)
+    for coding in summary.missing:
+        print(f"No {coding}: install the package {_PACKAGES[coding]} for it.", file=sys.stderr)
+    saved = summary.octets_before - summary.octets_after
+    percent = f" ({saved * 100 // summary.octets_before} %)" if summary.octets_before else ""
+    print(
+        f"{summary.files} files looked at, {summary.written} written, {saved} bytes saved{percent};"
+        f" {summary.fresh} were there already, {summary.useless} are not worth it."
+    )
+    return 1 if summary.failed else 0
+
+
+class _Bar:
+    """Progress on a terminal, at most once for each hundredth."""
+
+    _WIDTH = 40
+
+    def __init__(self) -> None:
+        self._shown = -1
+
+    def show(self, done: int, total: int, path: str) -> None:
+        hundredth = done * 100 // total
+        if hundredth == self._shown:
+            return
+        self._shown = hundredth
+        filled = self._WIDTH * done // total
+        print(f"\r[{'#' * filled:{self._WIDTH}}] {done}/{total}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        if self._shown >= 0:
+            print(f"\r{'':{self._WIDTH + 24}}\r", end="", file=sys.stderr, flush=True)
+
+
+def _tell(text: str) -> int:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # `pronghorn config | head`
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains when it ends
+    return 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pronghorn.config.flags import read
+from pronghorn.config.flags import COMMANDS, read
 from pronghorn.config.settings import all_options, flag_of
 from pronghorn.errors import UsageError
 
@@ -68,7 +68,8 @@ def test_a_flag_mistyped(typed: str, hint: str) -> None:
 
 
 def test_no_application() -> None:
-    assert "No application is named" in refusal()
+    """The file may have routes, so it is for config/command.py to complain."""
+    assert read([]).spec == ""
 
 
 def test_no_abbreviations() -> None:
@@ -84,3 +85,52 @@ def test_help_shows_every_option_and_its_default(capsys: pytest.CaptureFixture[s
         flag_of(declared.name) for _, declared, _ in all_options() if flag_of(declared.name) not in text
     ] == []
     assert "Default: 64k" in text and "%(h)s" in text and "%%" not in text
+
+
+class TestCommands:
+    def test_the_first_argument_may_be_one(self) -> None:
+        line = read(["check", "shop:app", "--threads", "2"])
+        assert (line.command, line.spec, line.given) == ("check", "shop:app", {"threads": "2"})
+        assert (read(["routes"]).command, read(["routes"]).spec) == ("routes", "")
+        assert read(["config", "--json"]).json and not read(["config"]).json
+        assert read(["static", "dist", "-b", ":1"]).directory == "dist"
+        assert read(["compress", "dist"]).directory == "dist"
+        assert read(["schema"]).command == "schema"
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_a_module_of_that_name(self, command: str) -> None:
+        line = read([f"{command}:app"])
+        assert (line.command, line.spec) == ("", f"{command}:app")
+        assert f"served as {command}:application" in refusal("--threads", "2", command)
+
+    @pytest.mark.parametrize(
+        ("typed", "hint"),
+        [
+            ("static", "required: DIR"),
+            ("compress", "required: DIR"),
+            ("static a b", "pronghorn static does not take 'b' too"),
+            ("schema --threads 2", "There is no option --threads"),
+            ("compress a --thread 2", "There is no option --thread"),
+            ("routes --check-config", "There is no option --check-config"),
+            ("check --json", "There is no option --json"),
+            ("config --jsn", "Did you mean --json?"),
+            ("--confg x", "Did you mean --config?"),
+        ],
+    )
+    def test_mistyped(self, typed: str, hint: str) -> None:
+        assert hint in refusal(*typed.split())
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_each_has_its_help(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as caught:
+            read([command, "--help"])
+        assert not caught.value.code
+        text = capsys.readouterr().out
+        assert text.startswith(f"usage: pronghorn {command}")
+        assert ("--threads" in text) is (command not in ("compress", "schema"))
+
+    def test_help_lists_them(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit):
+            read(["--help"])
+        text = capsys.readouterr().out
+        assert [name for name in COMMANDS if f"\n  pronghorn {name} " not in text] == []

@@ -10,7 +10,7 @@ from html import escape
 from typing import Any
 
 from pronghorn.apps import blame
-from pronghorn.errors import ApplicationLoadError
+from pronghorn.errors import StartupError
 
 _HEADLINE = "The application cannot be loaded"
 _HINT = "Mend it and save: the server tries again by itself."
@@ -49,7 +49,7 @@ class ErrorPage:
 
     __slots__ = ("_html", "_text")
 
-    def __init__(self, error: ApplicationLoadError) -> None:
+    def __init__(self, error: StartupError) -> None:
         # Now, and not per request: the frames of a failed import would keep all it made.
         told = users_traceback(error.__cause__) if error.__cause__ else ""
         self._html = _encoded(_as_html(error, told))
@@ -86,12 +86,12 @@ def _leave_out_ours(told: traceback.TracebackException) -> None:
             waiting += [one.__cause__, one.__context__, *(one.exceptions or ())]
 
 
-def _mend(error: ApplicationLoadError) -> str:
+def _mend(error: StartupError) -> str:
     """Without the advice to look for the traceback elsewhere: here it is."""
     return error.mend.replace(blame.WHOLE, "").strip()
 
 
-def _as_html(error: ApplicationLoadError, told: str) -> str:
+def _as_html(error: StartupError, told: str) -> str:
     parts = [
         f'<{tag} class="{name}">{escape(text)}</{tag}>'
         for tag, name, text in (
@@ -105,7 +105,7 @@ def _as_html(error: ApplicationLoadError, told: str) -> str:
     return _HTML.format(headline=_HEADLINE, parts="\n".join(parts), hint=_HINT)
 
 
-def _as_text(error: ApplicationLoadError, told: str) -> str:
+def _as_text(error: StartupError, told: str) -> str:
     said = "\n".join(text for text in (error.what, error.where, _mend(error)) if text)
     return "\n\n".join(text for text in (f"{_HEADLINE}.", said, told, _HINT) if text) + "\n"
 

@@ -5,6 +5,7 @@
     shop:create_app()            what a factory returns
     shop:create_app("x", debug=True)
     shop.wsgi                    a bare module: its `application`, else its `app`
+    site.ini#main                a section of a PasteDeploy file (paste.py)
 
 Whatever goes wrong is told in a few lines that name the user's file and line.
 """
@@ -16,11 +17,12 @@ import inspect
 import os
 import pkgutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
 from pronghorn.apps import blame
+from pronghorn.apps.paste import is_paste, load_paste
 from pronghorn.errors import ApplicationLoadError
 
 Application = Callable[..., Any]
@@ -29,8 +31,13 @@ _USUAL_NAMES = ("application", "app")
 _FORMS = 'Name it as module:callable, such as shop.wsgi:application, or "shop:create_app()".'
 
 
-def load(spec: str) -> Application:
-    """Import the application that `spec` names. Raises ApplicationLoadError."""
+def load(spec: str, paste_global: Mapping[str, str] | None = None) -> Application:
+    """Import the application that `spec` names. Raises ApplicationLoadError.
+
+    paste_global: what a PasteDeploy file is given beside its own [DEFAULT].
+    """
+    if is_paste(spec):
+        return load_paste(spec, paste_global, logging=True)
     module_name, colon, expression = spec.partition(":")
     if not module_name or (colon and not expression):
         raise ApplicationLoadError(f"{spec!r} does not name an application.", mend=_FORMS)
@@ -43,6 +50,25 @@ def load(spec: str) -> Application:
     if target is None:
         return _checked(_usual(module), module_name, module)
     return target.find(module)
+
+
+def load_object(spec: str) -> Any:
+    """What "module:name" names, whatever it is. Raises ApplicationLoadError."""
+    module_name, colon, expression = spec.partition(":")
+    if not (module_name and expression) or not all(part.isidentifier() for part in module_name.split(".")):
+        raise ApplicationLoadError(
+            f"{spec!r} names nothing in a module.", mend="Such as shop.wsgi:application."
+        )
+    target = _Target(spec, expression)
+    return target.walk(_import(module_name))
+
+
+def make(spec: str, options: Mapping[str, Any]) -> Application:
+    """The application that the factory `spec` makes with these options. Raises ApplicationLoadError."""
+    module_name, _, expression = spec.partition(":")
+    target = _Target(spec, expression or "create_app")
+    target.keywords = dict(options)
+    return target.make(_import(module_name))
 
 
 class _Target:
@@ -86,15 +112,23 @@ class _Target:
 
     def find(self, module: ModuleType) -> Application:
         """Walk the dotted name from the module, call the factory, and check what comes out."""
+        if self.call is not None:
+            return self.make(module)
+        return _checked(self.walk(module), self.spec, module)
+
+    def walk(self, module: ModuleType) -> Any:
+        """What the dotted name stands for."""
         found: Any = module
         for depth, name in enumerate(self.names):
             try:
                 found = getattr(found, name)
             except AttributeError as error:
                 raise _missing(module, found, self.names[:depth], name) from error
-        if self.call is not None:
-            found = self._made_by(found, module)
-        return _checked(found, self.spec, module, made=self.call is not None)
+        return found
+
+    def make(self, module: ModuleType) -> Application:
+        """What the factory returns."""
+        return _checked(self._made_by(self.walk(module), module), self.spec, module, made=True)
 
     def _made_by(self, factory: Any, module: ModuleType) -> Any:
         shown = ".".join(self.names)

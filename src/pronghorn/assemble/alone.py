@@ -21,7 +21,6 @@ CUT_OFF = 1
 
 def serve(settings: Settings, app: WSGIApplication | str) -> int:
     """Until stopped; gives the exit code. Raises StartupError."""
-    parts.prepare(settings.app, importing=isinstance(app, str))
     log, access = parts.open_logs(settings)
     hooks = parts.load_hooks(settings)
     info = HookInfo(pid=os.getpid(), worker=1, generation=1)
@@ -34,23 +33,29 @@ def serve(settings: Settings, app: WSGIApplication | str) -> int:
             leaving.callback(listener.close)
         parts.write_pid(settings, leaving)
         parts.change_identity(settings, listeners)
+        # Not before: paths of logs and sockets count from where the server was started.
+        parts.prepare(settings.app, importing=isinstance(app, str))
+        parts.remark_on_idle_options(settings, log)
         hooks.run("post_fork", info, log)
-        application = parts.load_application(app, log) if isinstance(app, str) else app
-        working.warm_up(application, settings.process.warmup)
-        worker = working.build(application, listeners, settings, log, access)
+        served = parts.load_served(settings, app, log)
+        working.warm_up(served.app, settings.process.warmup)
+        worker = working.build(served, listeners, settings, log, access)
         worker.abandon = lambda: _abandon(leaving)
+
+        systemd = Notifier(os.environ)
 
         def began() -> None:
             # Not before: whoever has read that it serves may tell it to end.
             print(parts.banner(settings, app, listeners), file=sys.stderr, flush=True)
             parts.remark_on_root(settings, log)
-            Notifier(os.environ).ready("one process")
+            systemd.ready("one process")
             hooks.run("worker_ready", info, log)
             hooks.run("when_ready", info, log)
 
         worker.began = began
         with _signals(worker):
             worker.run()
+        systemd.stopping()
         hooks.run("pre_exit", info, log)
         hooks.run("on_exit", info, log)
         return 0 if worker.clean else CUT_OFF

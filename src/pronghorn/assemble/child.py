@@ -1,19 +1,24 @@
 """What a child of the master does with its life: import the application, serve, leave; or be the mold."""
 
+import atexit
+import contextlib
 import faulthandler
 import logging
 import os
 import random
 import signal
+import sys
+import threading
 import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
 from pronghorn.apps.error_page import ErrorPage
 from pronghorn.assemble import parts, working
 from pronghorn.config.settings import Settings
-from pronghorn.errors import ApplicationLoadError, StartupError
+from pronghorn.errors import ApplicationLoadError, ConfigError, StartupError
 from pronghorn.net.listen import Listener
 from pronghorn.observe import logs
 from pronghorn.observe.access import AccessLog
@@ -43,6 +48,9 @@ from pronghorn.wsgi.call import WSGIApplication
 
 CUT_OFF = 1
 
+_THREADS_MOMENT = 1.0
+"""Seconds that threads which the application has started have to end, after the last request."""
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -71,7 +79,7 @@ class Inheritance:
     directory: str
     log: logging.Logger
     access: AccessLog | None = None
-    application: WSGIApplication | None = None
+    served: parts.Served | None = None
     settled: bool = field(default=False)
 
 
@@ -89,15 +97,15 @@ def live(birth: Birth, heir: Inheritance) -> int | Birth:
             if settings.process.reload:
                 _watch_files(settings, birth.channel)
         _load(settings, heir)
-        assert heir.application is not None
+        assert heir.served is not None
         if birth.role is Role.WORKER:
-            working.warm_up(heir.application, settings.process.warmup)
+            working.warm_up(heir.served.app, settings.process.warmup)
     except StartupError as error:
         trace = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""
         birth.channel.send(Failed(str(error), trace, error.exit_code))
         return error.exit_code
     if birth.role is Role.MOLD:
-        return mold.forge(work, birth.channel, heir.log) or 0
+        return mold.forge(work, birth.channel, heir.log, lambda: _reopen(heir)) or 0
     return _Serving(birth, settings, heir, info).run()
 
 
@@ -107,10 +115,10 @@ def _settle(settings: Settings, heir: Inheritance) -> None:
         os.environ.pop(variable, None)  # the application is not the service's main process
     # By its name, not by what it was at the start: a deploy may have moved a link.
     os.chdir(heir.directory)
+    heir.log, heir.access = parts.open_logs(settings)
     parts.prepare(settings.app, importing=True)
     for listener in heir.listeners:
         listener.leave_file()
-    heir.log, heir.access = parts.open_logs(settings)
     parts.change_identity(settings, heir.listeners)
     _catch_faults(heir.log)
     heir.settled = True
@@ -123,19 +131,24 @@ def _catch_faults(log: logging.Logger) -> None:
             faulthandler.enable(handler.fd)
 
 
+def _reopen(heir: Inheritance) -> None:
+    """The mold: those it forks have its logs."""
+    logs.reopen(heir.log)
+    if heir.access is not None:
+        heir.access.reopen()
+    _catch_faults(heir.log)
+
+
 def _load(settings: Settings, heir: Inheritance) -> None:
-    if heir.application is not None:
-        return
-    if not isinstance(heir.app, str):
-        heir.application = heir.app
+    if heir.served is not None:
         return
     try:
-        heir.application = parts.load_application(heir.app, heir.log)
-    except ApplicationLoadError as error:
+        heir.served = parts.load_served(settings, heir.app, heir.log)
+    except (ApplicationLoadError, ConfigError) as error:
         if not settings.process.reload:
             raise
         heir.log.error("%s\n  Waiting for the next change of a file.", error)
-        heir.application = ErrorPage(error)
+        heir.served = parts.Served(ErrorPage(error))
 
 
 def _watch_files(settings: Settings, channel: Channel) -> None:
@@ -164,12 +177,13 @@ class _Serving:
         self._promoted = False
         row = heir.board.row(birth.order.number)
         siblings = Siblings(row, heir.bell) if birth.order.shares else None
-        assert heir.application is not None
+        assert heir.served is not None
         listeners = heir.listeners
         if settings.process.refork_after:  # the worker closes what it has, the mold still needs it
             listeners = [listener.twin() for listener in listeners]
+        self._listeners = listeners
         self._worker = worker = working.build(
-            heir.application, listeners, settings, heir.log, heir.access, siblings
+            heir.served, listeners, settings, heir.log, heir.access, siblings
         )
         worker.pulse = Pulse(row, _lifetime(settings.process), self._retire)
         worker.began = lambda: self._channel.send(Ready())
@@ -182,11 +196,11 @@ class _Serving:
         heir.hooks.run("worker_ready", self._info, heir.log)
         signals.install(worker)
         # From an operator, or a master that has not heard of Ready yet: the others go on with the listeners.
-        worker.on_signal = {**worker.on_signal, signal.SIGTERM: lambda: worker.leave(End.HANDED_OVER)}
+        worker.on_signal = {**worker.on_signal, signal.SIGTERM: lambda: self._retire("SIGTERM")}
         worker.run()
         signal.set_wakeup_fd(-1)
         if self._promoted:
-            return mold.forge(self._birth.job, self._channel, heir.log) or 0
+            return mold.forge(self._birth.job, self._channel, heir.log, lambda: _reopen(heir)) or 0
         heir.hooks.run("pre_exit", self._info, heir.log)
         if heir.access is not None:
             heir.access.close()
@@ -198,7 +212,9 @@ class _Serving:
         messages, ended = self._channel.receive()
         for message in messages:
             match message:
-                case Leave(final):
+                case Leave(final, sole):
+                    for listener in self._listeners:
+                        listener.sole = listener.sole or (sole and listener.address.kind != "fd")
                     worker.leave(End.FINAL if final else End.HANDED_OVER)
                 case Quit():
                     worker.stop_now()
@@ -214,6 +230,7 @@ class _Serving:
             worker.ignore(self._channel.fileno())
             if not worker.drain.asked:
                 self._heir.log.error("the master is gone; this worker drains and ends")
+            worker.orphan = True
             worker.leave(End.HANDED_OVER)
         return True
 
@@ -237,3 +254,24 @@ def _lifetime(options: ProcessOptions) -> Lifetime:
         longer = random.uniform(0, options.max_worker_lifetime_jitter)
         until = time.monotonic() + options.max_worker_lifetime + longer
     return Lifetime(requests, until, options.max_worker_memory or never)
+
+
+def end_process(code: int) -> NoReturn:
+    """A child's end: without what its program does after it has served, which is the master's to do.
+
+    Threads of the application have a moment to end; whoever waits for them any longer would only be killed.
+    """
+    patience = threading.Timer(_THREADS_MOMENT, _exit, (code,))
+    patience.daemon = True
+    patience.start()
+    threading._shutdown()  # type: ignore[attr-defined]
+    patience.cancel()
+    _exit(code)
+
+
+def _exit(code: int) -> NoReturn:
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)

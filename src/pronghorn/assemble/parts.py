@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
 from pronghorn import __version__
 from pronghorn.apps.load import load
@@ -22,6 +22,7 @@ from pronghorn.process.pidfile import PidFile
 from pronghorn.process.privileges import Identity, parse_umask, resolve
 from pronghorn.process.systemd import Passed
 from pronghorn.process.upgrade import Predecessor
+from pronghorn.serve.routing import Routing
 from pronghorn.wsgi.call import WSGIApplication
 
 
@@ -121,18 +122,45 @@ def _numbered(address: Address, passed: Sequence[Passed]) -> Address:
     )
 
 
-def load_application(spec: str, log: logging.Logger) -> WSGIApplication:
+def load_application(spec: str, settings: Settings, log: logging.Logger) -> WSGIApplication:
+    """Raises ApplicationLoadError, or ConfigError for a PasteDeploy file."""
     try:
-        return load(spec)
+        return load(spec, dict(pair.split("=", 1) for pair in settings.app.paste_global))
     except ApplicationLoadError as error:
         log.debug("%s could not be loaded", spec, exc_info=error.__cause__)
         raise
+
+
+class Served(NamedTuple):
+    """What a worker serves. routing: where the server may ask it about routes."""
+
+    app: WSGIApplication
+    routing: Routing | None = None
+
+
+def load_served(settings: Settings, app: WSGIApplication | str, log: logging.Logger) -> Served:
+    """The one application, or all that the routes lead to. Raises StartupError."""
+    if not settings.composition:
+        loaded = load_application(app, settings, log) if isinstance(app, str) else app
+        if not (type(loaded).__module__.startswith("pronghorn.apps.") and hasattr(loaded, "quick")):
+            return Served(loaded)
+        from pronghorn.assemble.compose import Composed
+
+        return Served(loaded, Composed(loaded, {}, True))  # a Mount, or another of ours that has files
+    from pronghorn.assemble.compose import compose
+
+    given = None if isinstance(app, str) else app
+    composed = compose(settings.composition, lambda spec: load_application(spec, settings, log), given)
+    return Served(composed.app, composed if composed.knows_more else None)
 
 
 def banner(settings: Settings, app: WSGIApplication | str, listeners: Sequence[Listener]) -> str:
     """Three lines, to know at a glance what is served and where to click."""
     bold, link, plain = ("\x1b[1m", "\x1b[4;36m", "\x1b[0m") if logs.wants_colour(2) else ("", "", "")
     name = app if isinstance(app, str) else getattr(app, "__qualname__", type(app).__qualname__)
+    if settings.composition:
+        routes = len(settings.composition.routes)
+        name = f"{name} and {routes - 1} more routes" if name and routes > 1 else name or f"{routes} routes"
     urls = dict.fromkeys(listener.url for listener in listeners)
     threads = f"{settings.serve.threads} thread{'s' if settings.serve.threads != 1 else ''}"
     if settings.process.workers > 1 and not settings.process.no_master:
@@ -168,12 +196,13 @@ def identity(settings: Settings) -> Identity | None:
 
 def hand_over(settings: Settings, listeners: Sequence[Listener], who: Identity) -> None:
     """Give the workers' user what it must be able to open again: log files and socket files."""
-    for path in (settings.log.error_logfile, settings.log.access_logfile):
-        if path not in ("", "-"):
+    paths = [
+        path for path in (settings.log.error_logfile, settings.log.access_logfile) if path not in ("", "-")
+    ]
+    paths += [one.address.path for one in listeners if one.address.kind == "unix"]
+    for path in paths:
+        if os.path.lexists(path):  # rotated, or removed by a cleaner of /run: that must not keep workers away
             who.give(path)
-    for listener in listeners:
-        if listener.address.kind == "unix":
-            who.give(listener.address.path)
 
 
 def change_identity(settings: Settings, listeners: Sequence[Listener]) -> None:
@@ -184,6 +213,21 @@ def change_identity(settings: Settings, listeners: Sequence[Listener]) -> None:
     if who is not None:
         hand_over(settings, listeners, who)
         who.drop()
+
+
+_MASTERS = (
+    "boot_timeout", "timeout", "max_requests", "max_requests_jitter", "max_worker_lifetime",
+    "max_worker_lifetime_jitter", "max_worker_memory", "max_worker_memory_hard", "preload", "refork_after",
+)  # fmt: skip
+
+
+def remark_on_idle_options(settings: Settings, log: logging.Logger) -> None:
+    """What a single process cannot do: silence would be a lie."""
+    idle = [settings.origins[name] for name in _MASTERS if name in settings.origins]
+    if idle:
+        log.warning("without a master, these have no effect: %s", ", ".join(idle))
+    if "WATCHDOG_USEC" in os.environ:
+        log.warning("systemd's watchdog is not fed without a master: leave out WatchdogSec= or --no-master")
 
 
 def remark_on_root(settings: Settings, log: logging.Logger) -> None:

@@ -4,9 +4,6 @@ The sockets are bound before the application is imported, so that a port in use 
 clients of a slow start wait instead of being refused.
 """
 
-import atexit
-import os
-import sys
 import threading
 from collections.abc import Callable
 
@@ -28,27 +25,13 @@ def run(settings: Settings, app: WSGIApplication | str, reread: Callable[[], Set
     return supervised.serve(settings, app, reread or (lambda: settings))
 
 
-def run_here(settings: Settings, app: WSGIApplication | str) -> None:
-    """The same within a program: what comes after this call is for the process that made it.
-
-    Workers end here as a process of multiprocessing does: without the program's `finally` and what follows.
-    """
-    here = os.getpid()
-    code = run(settings, app)
-    if os.getpid() != here:
-        threading._shutdown()  # type: ignore[attr-defined]
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
 def check(settings: Settings, spec: str) -> int:
     """All of `run` up to serving, except for binding: the server may be running."""
     parts.prepare(settings.app, importing=True)
     log, access = parts.open_logs(settings)
     if access is not None:
         access.close()
-    parts.load_application(spec, log)
-    print(f"The settings and the application {spec} are in order.")
+    parts.load_served(settings, spec, log)
+    what = f"the application {spec}" if spec else "all applications"
+    print(f"The settings and {what} are in order.")
     return 0

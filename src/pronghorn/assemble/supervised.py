@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable
 
 from pronghorn.assemble import parts
-from pronghorn.assemble.child import Inheritance, Work, live
+from pronghorn.assemble.child import Inheritance, Work, end_process, live
 from pronghorn.config.settings import Settings
+from pronghorn.errors import StartupError
 from pronghorn.observe import logs
 from pronghorn.observe.scoreboard import Scoreboard
 from pronghorn.process import birth
@@ -41,8 +42,9 @@ def serve(settings: Settings, app: WSGIApplication | str, reread: Callable[[], S
         outcome = Master(Work(settings), server.surroundings(heir, reread)).run()
         if isinstance(outcome, Birth):
             leaving.pop_all()  # the sockets, the PID file: they are the master's
-    while isinstance(outcome, Birth):
-        outcome = live(outcome, heir)
+            while isinstance(outcome, Birth):
+                outcome = live(outcome, heir)
+            end_process(outcome)
     return outcome
 
 
@@ -94,7 +96,7 @@ class _Server:
             predecessor=self._predecessor,
             relieve=self._relieve,
             alone=self._alone,
-            reread=lambda: Work(reread()),
+            reread=lambda: self._reread(reread),
             adopt_orphans=_adopter(self._settings),
             reopen=self._reopen,
             began=self._began,
@@ -102,6 +104,11 @@ class _Server:
             say=lambda text: print(text, file=sys.stderr, flush=True),
             log=self._log,
         )
+
+    def _reread(self, reread: Callable[[], Settings]) -> Work:
+        with contextlib.suppress(OSError):  # a deploy may have put another directory in its place
+            os.chdir(self._directory)
+        return Work(reread())
 
     def _began(self) -> None:
         print(parts.banner(self._settings, self._app, self._listeners), file=sys.stderr, flush=True)
@@ -126,9 +133,12 @@ class _Server:
 
     def _reopen(self) -> None:
         logs.reopen(self._log)
-        who = parts.identity(self._settings)
-        if who is not None:
-            parts.hand_over(self._settings, [], who)
+        try:
+            who = parts.identity(self._settings)
+            if who is not None:
+                parts.hand_over(self._settings, [], who)
+        except StartupError as error:
+            self._log.error("USR1: %s", error)
 
 
 def _directory() -> str:

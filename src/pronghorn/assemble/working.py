@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pronghorn.apps.health import Health
+from pronghorn.assemble.parts import Served
 from pronghorn.config.settings import Settings
 from pronghorn.errors import ApplicationLoadError
 from pronghorn.net.listen import Listener
@@ -17,7 +18,7 @@ from pronghorn.wsgi.environ import server_environ
 
 
 def build(
-    app: WSGIApplication,
+    served: Served,
     listeners: Sequence[Listener],
     settings: Settings,
     log: logging.Logger,
@@ -26,7 +27,7 @@ def build(
 ) -> Worker:
     """siblings: the other workers on the same listeners, if there are any."""
     health = settings.app.health
-    outer = Health(app, health, lambda: worker.ready) if health else app
+    outer = Health(served.app, health, lambda: worker.ready) if health else served.app
     worker = Worker(
         outer,
         listeners,
@@ -37,6 +38,7 @@ def build(
         multiprocess=siblings is not None,
         siblings=siblings,
     )
+    worker.routing = served.routing
     set_deadlines(worker)
     return worker
 

@@ -83,8 +83,15 @@ def _check_directories(settings: Settings) -> None:
     chdir = settings.app.chdir
     if chdir and not os.path.isdir(chdir):
         raise ConfigError(
-            f"{_origin(settings, 'chdir')}: {chdir!r} is not a directory.", mend=f"Looked from {os.getcwd()}."
+            f"{_origin(settings, 'chdir')}: {chdir!r} is not a directory.", mend=f"Looked from {_here()}."
         )
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return "a directory that does not exist any more"
 
 
 def _check_processes(settings: Settings) -> None:

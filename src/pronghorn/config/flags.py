@@ -14,13 +14,33 @@ from pronghorn.option import Option, options_of
 _EXAMPLE = "For example: pronghorn shop.wsgi:application --bind localhost:8051"
 _HELP = "pronghorn --help lists the options."
 
+COMMANDS = {
+    "check": "check the settings, load every application, and end",
+    "config": "show each value in force and where it comes from; --json for programs",
+    "routes": "show hosts, paths, middleware and applications",
+    "static": "serve the files of a directory: pronghorn static DIR",
+    "compress": "write .zst, .br and .gz beside the files of a directory: pronghorn compress DIR",
+    "schema": "print the JSON Schema of the configuration file",
+}
+"""The first argument alone may be one of these; a module of that name is served as `check:app`."""
+
+_WITH_DIRECTORY = ("static", "compress")
+_WITHOUT_OPTIONS = ("compress", "schema")
+
 
 class CommandLine(NamedTuple):
-    """What was typed. given: option name to its text, or texts where it repeats."""
+    """What was typed. given: option name to its text, or texts where it repeats.
+
+    spec: the application, or empty. command: one of COMMANDS, or empty. config: the file, or empty.
+    """
 
     spec: str
     given: dict[str, str | Sequence[str]]
     check_config: bool
+    config: str = ""
+    command: str = ""
+    directory: str = ""
+    json: bool = False
 
 
 class _Parser(argparse.ArgumentParser):
@@ -32,41 +52,118 @@ class _Parser(argparse.ArgumentParser):
 
 def read(arguments: Sequence[str]) -> CommandLine:
     """Raises UsageError; SystemExit after --help."""
-    parser = _parser()
-    given, unknown = parser.parse_known_args(arguments)
+    command = arguments[0] if arguments and arguments[0] in COMMANDS else ""
+    parser = _parser(command)
+    given, unknown = parser.parse_known_args(arguments[1:] if command else arguments)
     if unknown:
-        raise _unknown(parser, unknown[0])
+        raise _unknown(parser, unknown[0], command)
     values = vars(given)
-    spec, check_config = values.pop("spec"), values.pop("check_config")
-    values.pop("version")
-    if spec is None:
-        raise UsageError("No application is named.", mend=f"{_EXAMPLE}\n{_HELP}")
-    return CommandLine(spec, {name: text for name, text in values.items() if text is not None}, check_config)
+    spec = values.pop("spec", None) or ""
+    if spec in COMMANDS:
+        raise UsageError(
+            f"The command {spec!r} stands first: pronghorn {spec} …",
+            mend=f"A module of that name is served as {spec}:application.",
+        )
+    own = {name: values.pop(name, default) for name, default in _OWN.items()}
+    values.pop("version", None)
+    texts = {name: text for name, text in values.items() if text is not None}
+    return CommandLine(spec, texts, command=command, **own)
 
 
-def _parser() -> argparse.ArgumentParser:
+_OWN: dict[str, Any] = {"check_config": False, "config": "", "directory": "", "json": False}
+
+
+def no_application(where: str = "") -> UsageError:
+    """To be raised: there is neither MODULE:CALLABLE nor a route. where: the file that might have had one."""
+    return UsageError(
+        "No application is named.",
+        where=f"{where} has no [[route]]." if where else "",
+        mend=f"{_EXAMPLE}\nOr write [[route]] into pronghorn.toml. {_HELP}",
+    )
+
+
+def _parser(command: str) -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="pronghorn",
-        usage="pronghorn MODULE:CALLABLE [options]",
-        description="Serves a WSGI application over HTTP/1.1.",
-        epilog="Each option is also a variable: --keep-alive is PRONGHORN_KEEP_ALIVE.",
+        prog=f"pronghorn {command}".strip(),
+        usage=_usage(command),
+        description=_description(command),
+        epilog=_epilog(command),
         allow_abbrev=False,
+        formatter_class=_Formatter,
     )
-    parser.add_argument(
-        "spec",
-        nargs="?",
-        metavar="MODULE:CALLABLE",
-        help='the application: shop.wsgi:application, "shop:create_app()", or a bare module',
-    )
-    parser.add_argument(
-        "--check-config", action="store_true", help="check the settings, load the application, and end"
-    )
-    parser.add_argument("--version", action="store_true", help="print the version and end")
+    if command in _WITH_DIRECTORY:
+        parser.add_argument("directory", metavar="DIR", help="the directory")
+    if command in _WITHOUT_OPTIONS:
+        return parser
+    if command not in _WITH_DIRECTORY:
+        parser.add_argument(
+            "spec",
+            nargs="?",
+            metavar="MODULE:CALLABLE",
+            help='the application: shop.wsgi:application, "shop:create_app()", a module, or file.ini#name',
+        )
+    _add_own(parser, command)
     for group, options_class in GROUPS.items():
         section = parser.add_argument_group(TITLES[group])
         for declared, about in options_of(options_class):
             _add(section, declared, about)
     return parser
+
+
+def _usage(command: str) -> str:
+    if command == "schema":
+        return "pronghorn schema"
+    if command in _WITH_DIRECTORY:
+        return f"pronghorn {command} DIR" + ("" if command in _WITHOUT_OPTIONS else " [options]")
+    return (
+        f"pronghorn {command} [MODULE:CALLABLE] [options]"
+        if command
+        else "pronghorn [MODULE:CALLABLE] [options]"
+    )
+
+
+def _description(command: str) -> str:
+    if command:
+        text = COMMANDS[command].partition(":")[0]
+        return f"{text[:1].upper()}{text[1:]}."
+    return (
+        "Serves WSGI applications and files over HTTP/1.1: the application that is named, the routes of "
+        "pronghorn.toml (or [tool.pronghorn] in pyproject.toml), or both."
+    )
+
+
+def _epilog(command: str) -> str:
+    if command:
+        return ""
+    commands = "\n".join(f"  pronghorn {name:9} {text}" for name, text in COMMANDS.items())
+    also = "Each option is also a variable and a key of the file: "
+    also += "--keep-alive is PRONGHORN_KEEP_ALIVE and keep_alive."
+    return f"Commands:\n{commands}\n\n{also}"
+
+
+class _Formatter(argparse.HelpFormatter):
+    """The list of commands keeps its lines."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if "\n" in text:
+            return "".join(indent + line for line in text.splitlines(keepends=True))
+        return super()._fill_text(text, width, indent)
+
+
+def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
+    """What is no setting of the server."""
+    parser.add_argument(
+        "-c",
+        "--config",
+        metavar="FILE",
+        default="",
+        help="the configuration file, instead of pronghorn.toml or pyproject.toml here",
+    )
+    if command == "config":
+        parser.add_argument("--json", action="store_true", help="as JSON")
+    if not command:
+        parser.add_argument("--check-config", action="store_true", help="the same as `pronghorn check`")
+        parser.add_argument("--version", action="store_true", help="print the version and end")
 
 
 def _add(section: argparse._ArgumentGroup, declared: Field[Any], about: Option) -> None:
@@ -97,8 +194,10 @@ def _help(about: Option, default: Any) -> str:
     return f"{text} Default: {shown}".replace("%(", "%%(")
 
 
-def _unknown(parser: argparse.ArgumentParser, argument: str) -> UsageError:
+def _unknown(parser: argparse.ArgumentParser, argument: str, command: str) -> UsageError:
     if not argument.startswith("-"):
+        if command:
+            return UsageError(f"pronghorn {command} does not take {argument!r} too.", mend=_usage(command))
         return UsageError(
             f"One application is served; {argument!r} is a second one.",
             mend=f"Quote a specification that holds spaces. {_EXAMPLE}",

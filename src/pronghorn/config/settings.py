@@ -9,6 +9,7 @@ from dataclasses import Field, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
+from pronghorn.config.composition import Composition
 from pronghorn.http.limits import Limits
 from pronghorn.net.listen import ListenOptions
 from pronghorn.observe.logs import LogOptions
@@ -21,6 +22,13 @@ def _variable(text: str) -> str:
     name, separator, _ = text.partition("=")
     if not (name and separator) or "\0" in text:
         raise ValueError(f"{text!r} is not NAME=VALUE.")
+    return text
+
+
+def _static(text: str) -> str:
+    route, separator, directory = text.partition("=")
+    if not route.startswith("/") or "//" in route or not (separator and directory) or "\0" in text:
+        raise ValueError(f"{text!r} is not ROUTE=DIR: write /static=dist, or /=public.")
     return text
 
 
@@ -40,6 +48,21 @@ class AppOptions:
         repeat=True,
         help="Environment variable to set before the application is imported.",
     )
+    static: tuple[str, ...] = option(
+        (),
+        metavar="ROUTE=DIR",
+        parse=_static,
+        repeat=True,
+        help="Serve the files of a directory there, such as /static=dist; with /=public, the application "
+        "answers what is no file.",
+    )
+    paste_global: tuple[str, ...] = option(
+        (),
+        metavar="NAME=VALUE",
+        parse=_variable,
+        repeat=True,
+        help="A value for the PasteDeploy file's %(NAME)s and global configuration.",
+    )
     health: str = option(
         "",
         metavar="PATH",
@@ -51,6 +74,7 @@ class AppOptions:
 class Settings:
     """All options of one server, and where each value that is not a default came from.
 
+    composition: what is served where; without routes, one application is served as it is.
     origins: option name to the user's words for its source, such as "--threads" or "PRONGHORN_THREADS".
     """
 
@@ -60,6 +84,7 @@ class Settings:
     process: ProcessOptions = field(default_factory=ProcessOptions)
     log: LogOptions = field(default_factory=LogOptions)
     app: AppOptions = field(default_factory=AppOptions)
+    composition: Composition = field(default_factory=Composition)
     origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -90,4 +115,4 @@ def variable_of(name: str) -> str:
     return "PRONGHORN_" + name.upper()
 
 
-assert set(GROUPS) == {declared.name for declared in fields(Settings)} - {"origins"}
+assert set(GROUPS) == {declared.name for declared in fields(Settings)} - {"origins", "composition"}

@@ -1,7 +1,7 @@
-"""Where values come from: flags > PRONGHORN_* variables > what the platform says > defaults.
+"""Where values come from: flags > PRONGHORN_* variables > what the platform says > the file > defaults.
 
-A source is a function that gives a Layer; `merge` takes layers, the strongest first. A configuration
-file is one more of them.
+A source is a function that gives a Layer; `merge` takes layers, the strongest first. The file's is in
+`config/file.py`.
 """
 
 import difflib
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import Field
 from typing import Any, NamedTuple
 
+from pronghorn.config.composition import Composition
 from pronghorn.config.settings import GROUPS, Settings, all_options, flag_of, variable_of
 from pronghorn.errors import ConfigError, UsageError
 from pronghorn.option import Option
@@ -103,7 +104,7 @@ def from_python(options: Mapping[str, Any]) -> Layer:
     return layer
 
 
-def merge(layers: Iterable[Layer]) -> Settings:
+def merge(layers: Iterable[Layer], composition: Composition | None = None) -> Settings:
     """The settings in force; of each option, the first layer that has it."""
     values: dict[str, Given] = {}
     for layer in layers:
@@ -114,7 +115,7 @@ def merge(layers: Iterable[Layer]) -> Settings:
             groups[group][declared.name] = values[declared.name].value
     built: dict[str, Any] = {group: GROUPS[group](**given) for group, given in groups.items()}
     origins = {name: given.origin for name, given in values.items()}
-    return Settings(**built, origins=origins)
+    return Settings(**built, composition=composition or Composition(), origins=origins)
 
 
 def parse(declared: Field[Any], about: Option, texts: Sequence[str]) -> Any:

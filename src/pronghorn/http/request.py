@@ -85,6 +85,13 @@ class Request:
         return self.section.has_body
 
     @property
+    def host(self) -> str:
+        """The authority that is asked: the absolute-form target's, or the Host field's; may be empty."""
+        if self.line.authority is not None:
+            return self.line.authority
+        return next((value.decode("latin-1") for name, value in self.fields if name.lower() == b"host"), "")
+
+    @property
     def fields(self) -> list[tuple[bytes, bytes]]:
         """The fields of this very request."""
         if not self.changes:

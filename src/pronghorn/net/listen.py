@@ -109,7 +109,7 @@ class Listener:
     def own(self, sole: bool) -> None:
         """The process that held the same socket is gone: it is ours now, if it was that one's."""
         self.sole = sole
-        if sole and self.address.kind == "unix":
+        if sole and self.address.kind == "unix" and os.path.exists(self.address.path):
             self.own_file(self.address.path)
 
     def withdraw(self) -> None:

@@ -35,7 +35,7 @@ class AccessLog:
     def __init__(self, path: str, format: str = COMBINED) -> None:
         template, self._getters = compile_format(format)
         self._template = template + "\n"
-        self._path = path
+        self._path = path if path == "-" else os.path.abspath(path)
         self._lines: list[str] = []
         self._size = 0
         self._lock = threading.Lock()  # guards _lines and _size; never held while writing

@@ -52,7 +52,7 @@ class Handler(logging.Handler):
 
     def __init__(self, path: str) -> None:
         super().__init__()
-        self._path = path
+        self._path = path if path == "-" else os.path.abspath(path)
         self._fd = self._open()
         self.setFormatter(Formatter(colour=wants_colour(self._fd)))
 

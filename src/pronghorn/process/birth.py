@@ -1,5 +1,6 @@
 """Forking: how a child comes to be, and what it must forget of its parent."""
 
+import contextlib
 import faulthandler
 import gc
 import os
@@ -75,7 +76,8 @@ def _born(role: Role, job: Job, order: Fork, end: socket.socket) -> Birth:
         signal.SIGINT,
     ):
         signal.signal(number, _nothing)
-    faulthandler.enable()
+    with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):  # stderr may be closed
+        faulthandler.enable()
     channel = Channel(end)
     channel.send(Born(os.getpid()))
     title(job.options.name, f"{role.value}, generation {order.generation}")

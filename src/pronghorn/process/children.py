@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pronghorn.observe.scoreboard import PID, Row, State
 from pronghorn.process.messages import Channel, Failed, Message
@@ -129,7 +129,7 @@ class Child:
         if self.pid:
             try:
                 os.kill(self.pid, number)
-            except ProcessLookupError:
+            except (ProcessLookupError, PermissionError):  # or: no CAP_KILL
                 pass
 
     def __str__(self) -> str:
@@ -180,3 +180,10 @@ class Children:
 
     def serving(self, generation: Generation | None = None) -> list[Child]:
         return self.workers(generation, State.SERVING)
+
+
+class Plan(NamedTuple):
+    """A child to make."""
+
+    role: Role
+    generation: Generation

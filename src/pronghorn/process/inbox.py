@@ -30,6 +30,10 @@ HANDLED = (
 )
 
 
+_COUNTED = (signal.SIGTTIN, signal.SIGTTOU)
+"""Each one counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Signalled:
     number: int
@@ -72,9 +76,9 @@ class Inbox:
 
     def catch_signals(self) -> None:
         """Main thread only."""
+        signal.set_wakeup_fd(self._ring.fileno(), warn_on_full_buffer=False)  # first, or one gets lost
         for number in HANDLED:
             self._before[number] = signal.signal(number, _nothing)
-        signal.set_wakeup_fd(self._ring.fileno(), warn_on_full_buffer=False)
 
     def release_signals(self) -> None:
         """As they were before."""
@@ -95,8 +99,11 @@ class Inbox:
         ready = [(fd, self._sources.get(fd)) for fd, _ in self._poll.poll(max(0.0, seconds) * 1000 + 0.5)]
         for fd, source in ready:
             if fd == self._listen.fileno():
-                for number in dict.fromkeys(self._listen.recv(4096)):
-                    yield Signalled(number)
+                seen: set[int] = set()
+                for number in self._listen.recv(4096):
+                    if number not in seen or number in _COUNTED:
+                        yield Signalled(number)
+                    seen.add(number)
             elif source is None or self._sources.get(fd) is not source:
                 continue  # an earlier event has closed it
             elif isinstance(source, Child):

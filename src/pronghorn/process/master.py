@@ -6,20 +6,18 @@ what there is (`_plans`, `_replace`, `_take_over`), after each event anew.
 """
 
 import logging
-import os
 import signal
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack
-from typing import NamedTuple
+from contextlib import ExitStack, suppress
 
 from pronghorn.errors import StartupError
 from pronghorn.observe.scoreboard import State
 from pronghorn.process import birth
 from pronghorn.process.birth import Birth
-from pronghorn.process.children import NEVER, Child, Children, Generation, Job, Role
-from pronghorn.process.hooks import HookInfo
+from pronghorn.process.children import NEVER, Child, Children, Generation, Job, Plan, Role
+from pronghorn.process.herald import Herald
 from pronghorn.process.inbox import STACKS, Called, Event, HungUp, Inbox, Signalled, Told
 from pronghorn.process.messages import (
     Born,
@@ -35,26 +33,10 @@ from pronghorn.process.messages import (
     Stacks,
     channels,
 )
+from pronghorn.process.patience import AFTERMATH, INTERRUPTED, QUICK, TICK, YOUNG
 from pronghorn.process.surroundings import Surroundings
 from pronghorn.process.upgrade import Handover
 from pronghorn.process.vitals import Vitals
-
-_TICK = 1.0
-_AFTERMATH = 5.0
-"""Seconds beyond its graceful timeout after which a worker is killed."""
-_YOUNG = 1.0
-"""Seconds: a worker that dies after having served for less may do so again and again."""
-_INTERRUPTED = 130
-"""Exit code: what a shell reports for a process that SIGINT ended."""
-_QUICK = 2.0
-"""Seconds for a worker that was told to end at once."""
-
-
-class Plan(NamedTuple):
-    """A child to make."""
-
-    role: Role
-    generation: Generation
 
 
 class Master:
@@ -75,7 +57,7 @@ class Master:
         self._served = False  # somebody has been ready
         self._ending = False
         self._relieved = False  # the old master was told to go
-        self._untold = False  # that it is ready
+        self._herald = Herald(around)
         self._exit_code = 0
         self._tick_at = 0.0
         self._vitals = Vitals(around.log)
@@ -102,9 +84,10 @@ class Master:
                     self._decide(event)
                 self._look()
                 self._take_over()
+                self._relieve()
                 self._replace()
                 if self._ending and not len(self._children):
-                    self._hook("on_exit")
+                    self._herald.hook("on_exit", self._now)
                     return self._exit_code
 
     # What has happened
@@ -112,10 +95,10 @@ class Master:
     def _decide(self, event: Event) -> None:  # noqa: C901 (one match, by design)
         match event:
             case Signalled(signal.SIGTERM):
-                self._end(quick=self._ending)
+                self._end(quick=self._ending and not self._handover.done)
             case Signalled(signal.SIGINT | signal.SIGQUIT):
                 if not self._served:
-                    self._exit_code = _INTERRUPTED
+                    self._exit_code = INTERRUPTED
                 self._end(quick=True)
             case Signalled(signal.SIGHUP):
                 self._reload("HUP")
@@ -160,7 +143,10 @@ class Master:
             return
         if child.state is not State.STARTING:
             # It was told to end just when it began to serve, and drains now.
-            child.until = now + child.generation.job.patience + _AFTERMATH
+            child.tell(
+                Quit() if child.role is Role.MOLD else self._leave(self._ending and not self._handover.begun)
+            )
+            child.until = now + child.generation.job.patience + AFTERMATH
             return
         child.become(State.SERVING, now)
         child.until = NEVER
@@ -170,18 +156,18 @@ class Master:
             self._log.log(level, "%s serves (generation %d)", child, child.generation.number)
             if not self._served:
                 self._served = True
-                self._around.began()
-                self._tell_ready()
-                self._hook("when_ready")
-            if self._around.predecessor is not None and not self._relieved:
-                self._relieved = len(self._children.serving(self._now)) >= self._wanted
-                if self._relieved:
-                    self._around.relieve()
+                with suppress(OSError):  # the terminal is gone
+                    self._around.began()
+                self._herald.ready(self._wanted, self._now)
+                self._herald.hook("when_ready", self._now)
 
-    def _tell_ready(self) -> None:
-        """systemd: or, if its queue is full, at the next tick."""
-        many = f"{self._wanted} worker{'s' if self._wanted != 1 else ''}"
-        self._untold = not self._around.systemd.ready(f"{many}, generation {self._now.number}")
+    def _relieve(self) -> None:
+        """Once all serve, the old master may go."""
+        if self._around.predecessor is None or self._relieved or self._ending:
+            return
+        self._relieved = len(self._children.serving(self._now)) >= self._wanted
+        if self._relieved:
+            self._around.relieve()
 
     # What is to be made
 
@@ -254,6 +240,8 @@ class Master:
         for child in self._children:
             child.channel.close()
         self._handover.close()
+        if self._around.predecessor is not None:
+            self._around.predecessor.close()
 
     # Who takes over from whom
 
@@ -262,12 +250,14 @@ class Master:
             return
         try:
             job = self._around.reread()
-        except StartupError as error:
+        except (StartupError, OSError) as error:
             self._log.error("%s: the settings cannot be used, the old ones stay: %s", why, error)
+            self._herald.reloading()
+            self._herald.ready(self._wanted, self._now)
             return
         self._log.info("reload: %s", why)
-        self._around.systemd.reloading()
-        self._hook("on_reload")
+        self._herald.reloading()
+        self._herald.hook("on_reload", self._now)
         if self._next is not None:
             self._drop(self._next)
         if job.options.workers != self._now.job.options.workers:
@@ -288,11 +278,11 @@ class Master:
         for child in self._children:
             if child.generation is not coming:
                 self._send_away(child)
-        self._tell_ready()
+        self._herald.ready(self._wanted, self._now)
 
     def _promoted(self, child: Child) -> None:
         """A warmed-up worker has drained and is a mold now: workers of its kind replace the others."""
-        if self._next is not None or self._ending:
+        if self._next is not None or self._ending or child.generation is not self._now:
             self._send_away(child, quick=True)
             return
         coming = Generation(self._newest() + 1, child.generation.job)
@@ -312,7 +302,7 @@ class Master:
             why,
             f"\n{trace}" if trace else "",
         )
-        self._tell_ready()
+        self._herald.ready(self._wanted, self._now)
 
     def _drop(self, generation: Generation) -> None:
         """It is not to take over; those of it that serve already finish what they have begun."""
@@ -341,7 +331,7 @@ class Master:
     def _somebody_leaves(self) -> bool:
         """Not for long: one slow request must not keep the others from being replaced."""
         now = time.monotonic()
-        return any(now - child.since < _QUICK for child in self._children.workers(None, State.LEAVING))
+        return any(now - child.since < QUICK for child in self._children.workers(None, State.LEAVING))
 
     def _want(self, workers: int) -> None:
         if workers < 1 or workers > self._around.board.rows // 4:
@@ -361,28 +351,34 @@ class Master:
         if child.state is State.STARTING:
             child.unready = True
             child.kill(signal.SIGTERM)  # it reads no messages yet
-            child.until = time.monotonic() + _QUICK
+            child.until = time.monotonic() + QUICK
         elif quick or child.role is Role.MOLD:
             child.tell(Quit())
-            child.until = time.monotonic() + _QUICK
+            child.until = time.monotonic() + QUICK
         else:
-            final = self._ending and not self._handover.done
-            child.tell(Promote() if child.promoted and not self._ending else Leave(final))
-            child.until = time.monotonic() + child.generation.job.patience + _AFTERMATH
+            final = self._ending and not self._handover.begun
+            warm = child.promoted and child.generation is self._now and not self._ending
+            child.tell(Promote() if warm else self._leave(final))
+            child.until = time.monotonic() + child.generation.job.patience + AFTERMATH
         child.become(State.LEAVING, time.monotonic())
+
+    def _leave(self, final: bool) -> Leave:
+        return Leave(final, sole=any(listener.sole for listener in self._around.listeners))
 
     def _end(self, quick: bool = False) -> None:
         if not self._ending:
             level = logging.INFO if self._served else logging.DEBUG
             self._log.log(level, "the server ends%s", " at once" if quick else "")
-            if not self._handover.done:
-                self._around.systemd.stopping()
+            if self._handover.begun:
+                self._handover.renounce()
+            elif self._around.predecessor is None or self._relieved:
+                self._herald.stopping()
         self._ending = True
         for child in self._children:
             self._send_away(child, quick)
 
     def _tell_all(self, message: Reopen | Stacks) -> None:
-        for child in self._children.workers(None, State.SERVING, State.LEAVING):
+        for child in self._children:  # those that start read it when they serve
             child.tell(message)
 
     def _reap(self) -> None:
@@ -401,14 +397,18 @@ class Master:
         self._children.remove(child)
         self._around.ring()  # it may have been woken for a connection
         if child.state is State.LEAVING:
-            if code and not child.unready:
+            if code and not child.unready and child.role is Role.WORKER:
                 self._exit_code = 1 if self._ending else 0
                 self._log.warning("%s, which was leaving, %s", child, birth.how(code))
         elif child.state is State.STARTING:
             self._birth_failed(child, f"{child} {birth.how(code)} before it was ready.".capitalize())
+        elif child.generation is self._next and child.role is Role.WORKER and not self._ending:
+            self._abandon(
+                self._next, f"{child} {birth.how(code)} before it was to take over.".capitalize(), ""
+            )
         else:
             delay = 0.0
-            if time.monotonic() - child.since < _YOUNG:
+            if time.monotonic() - child.since < YOUNG:
                 delay = child.generation.failed(time.monotonic(), served=True)
             level = logging.ERROR if code else logging.INFO  # an operator may have told it to leave
             when = f" in {delay:g} s" if delay else ""
@@ -419,7 +419,7 @@ class Master:
         if child.state is not State.STARTING:
             return
         child.become(State.LEAVING, time.monotonic())
-        child.until = time.monotonic() + _QUICK
+        child.until = time.monotonic() + QUICK
         child.unready = True
         child.kill(end)
         generation = child.generation
@@ -429,7 +429,8 @@ class Master:
             return
         if not self._served:
             self._exit_code = failure.code if failure else 3
-            self._around.say(why if failure else f"Error: {why}")
+            with suppress(OSError):
+                self._around.say(why if failure else f"Error: {why}")
             if trace:
                 self._log.debug("%s", trace)
             self._end(quick=True)
@@ -460,21 +461,20 @@ class Master:
                 self._too_late(child, now)
         if now < self._tick_at:
             return
-        self._tick_at = now + min(_TICK, self._around.systemd.watchdog_interval or _TICK)
+        self._tick_at = now + min(TICK, self._around.systemd.watchdog_interval or TICK)
         self._reap()
         alive = False
         for child in self._children.workers(None, State.SERVING, State.LEAVING):
             alive = self._vitals.look_at(child, now) or alive
-            if now - child.since > _YOUNG:
+            if now - child.since > YOUNG:
                 child.generation.thrives(child.since)
             if self._vitals.is_warm(child, self._now):
                 self._now.reforked = child.promoted = True
                 self._log.info("%s is to become the mold", child)
                 self._to_retire.appendleft(child)
-        if alive and self._around.systemd.watchdog_interval:
-            self._around.systemd.watchdog()
-        if self._untold:
-            self._tell_ready()
+        if alive:
+            self._herald.alive()
+        self._herald.again()
 
     def _too_late(self, child: Child, now: float) -> None:
         if child.state is State.STARTING:
@@ -494,7 +494,3 @@ class Master:
         assert self._around.predecessor is not None
         self._inbox.ignore(self._around.predecessor.fileno())
         self._around.alone()
-
-    def _hook(self, name: str) -> None:
-        info = HookInfo(pid=os.getpid(), worker=None, generation=self._now.number)
-        self._around.hooks.run(name, info, self._log)

@@ -50,9 +50,10 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """To a worker: drain. final: nobody accepts after it."""
+    """To a worker: drain. final: nobody accepts after it. sole: no other server has the listeners."""
 
     final: bool
+    sole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,9 @@ class Channel:
         messages: list[Message] = []
         while True:
             try:
-                data, passed, _, _ = socket.recv_fds(self._end, 65536, 16)
+                data, passed, _, _ = socket.recv_fds(
+                    self._end, 65536, 16, getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+                )
             except BlockingIOError:
                 return messages, False
             except OSError:
@@ -139,7 +142,9 @@ class Channel:
                 return messages, True
             self.passed += passed
             *lines, self._part = (self._part + data).split(b"\n")
-            messages += [parse(line) for line in lines]
+            for line in lines:
+                with contextlib.suppress(ValueError, TypeError, KeyError):  # an application wrote into it
+                    messages.append(parse(line))
 
     def close(self) -> None:
         self._end.close()

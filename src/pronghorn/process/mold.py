@@ -9,14 +9,17 @@ import os
 import select
 import socket
 import threading
+from collections.abc import Callable
 
 from pronghorn.process import birth
 from pronghorn.process.birth import Birth
 from pronghorn.process.children import Job
-from pronghorn.process.messages import Channel, Fork, Quit, Ready
+from pronghorn.process.messages import Channel, Fork, Quit, Ready, Reopen
 
 
-def forge(job: Job, channel: Channel, log: logging.Logger) -> Birth | None:
+def forge(
+    job: Job, channel: Channel, log: logging.Logger, reopen: Callable[[], None] = lambda: None
+) -> Birth | None:
     """Fork workers until told to end; None then. In a worker: what it is to be."""
     warn_of_company(log, [channel.fileno()])
     gc.collect()
@@ -30,10 +33,14 @@ def forge(job: Job, channel: Channel, log: logging.Logger) -> Birth | None:
         for message in messages:
             if isinstance(message, Quit):
                 return None
+            if isinstance(message, Reopen):
+                reopen()
             if isinstance(message, Fork):
                 end = socket.socket(fileno=channel.passed.pop(0))
                 born = birth.fork_aside(job, message, end)
                 if born is not None:
+                    for fd in channel.passed:  # of those to be born next
+                        os.close(fd)
                     channel.close()
                     return born
         if ended:

@@ -96,6 +96,16 @@ class Handover:
         self.done = False
         """The new master is ready, and has the listeners."""
 
+    @property
+    def begun(self) -> bool:
+        """There is, or may soon be, a new master with the listeners."""
+        return self._successor is not None
+
+    def renounce(self) -> None:
+        """We end while it starts: the listeners are its own."""
+        for listener in self._listeners:
+            listener.disown()
+
     def start(self) -> None:
         """A new master, unless one is on its way."""
         if self._successor is not None:

@@ -22,6 +22,7 @@ from pronghorn.serve.outbox import Outbox
 from pronghorn.serve.phases import BODY, CALL, CLOSED, FLUSH, HEAD, LINGER, MOVES, QUEUED, RETURNED, Phase
 from pronghorn.serve.poller import READ, WRITE
 from pronghorn.serve.refusals import Answer, refusal
+from pronghorn.serve.routing import limit_body
 from pronghorn.serve.timers import NEVER
 from pronghorn.wsgi.environ import Environ, EnvironMaker
 from pronghorn.wsgi.input import RequestBody
@@ -40,9 +41,7 @@ class Connection:
 
     __slots__ = (
         "_arriving",
-        "_body",
         "_lingered",
-        "_maker",
         "_mask",
         "_recv",
         "_refused",
@@ -50,12 +49,14 @@ class Connection:
         "_tls",
         "_transport",
         "_worker",
+        "body",
         "bucket",
         "deadline",
         "due",
         "exchange",
         "fd",
         "h1",
+        "maker",
         "outbox",
         "phase",
         "seized",
@@ -80,7 +81,7 @@ class Connection:
         )
         if isinstance(self.exchange, SeizableExchange):
             base = {**base, "pronghorn.extend_deadline": self.exchange.extend}
-        self._maker = EnvironMaker(base, peer)
+        self.maker = EnvironMaker(base, peer)
         self.seized: Call | None = None
         """The call that runs, where the leader has taken the socket away from it (`deadlines`)."""
         self.phase = HEAD
@@ -92,7 +93,7 @@ class Connection:
         self._arriving = False  # a head has begun to come, and its time runs
         self._refused = False  # the answer is the server's own, and the last
         # Of the request
-        self._body: RequestBody | None = None
+        self.body: RequestBody | None = None
 
     def move(self, phase: Phase) -> None:
         """Change the phase, as MOVES allows. The owner's thread."""
@@ -233,7 +234,10 @@ class Connection:
 
     def _begin_body(self, request: Request) -> bool:
         """Whether the body is complete already."""
-        self._body = RequestBody()
+        routing = self._worker.routing
+        if routing is not None and not limit_body(self, routing):
+            return False
+        self.body = RequestBody()
         if request.section.expects_continue and not self.h1.pending:
             try:
                 self.outbox.put(CONTINUE)
@@ -279,11 +283,11 @@ class Connection:
 
     def _take_body(self, data: bytes) -> bool:
         """Whether the body is complete now."""
-        assert self._body is not None
+        assert self.body is not None
         try:
-            complete = self.h1.receive_body(data, self._body.write)
+            complete = self.h1.receive_body(data, self.body.write)
             if complete:
-                self._body.complete()
+                self.body.complete()
             return complete
         except ProtocolError as error:
             self.refuse(error)
@@ -308,8 +312,8 @@ class Connection:
         worker = self._worker
         exchange = self.exchange
         try:
-            environ = self._maker.make(exchange.request)
-            body = self._body
+            environ = self.maker.make(exchange.request)
+            body = self.body
             if body is not None:
                 environ["wsgi.input"] = body.stream
                 environ["CONTENT_LENGTH"] = str(body.size)
@@ -483,6 +487,6 @@ class Connection:
         self._sock.close()
 
     def _close_body(self) -> None:
-        if self._body is not None:
-            self._body.close()
-            self._body = None
+        if self.body is not None:
+            self.body.close()
+            self.body = None

@@ -100,7 +100,10 @@ class Drain:
             self.alarm = now + _LAST_ACCEPTS
             worker.doors.withdraw()
         else:
-            worker.doors.hand_over()
+            if worker.orphan:
+                worker.doors.finish()
+            else:
+                worker.doors.hand_over()
             self._answer()
         worker.idle_time = min(worker.idle_time, _IDLE_MOMENT)
         for connection in worker.connections:

@@ -23,7 +23,7 @@ class Orphan(Connection):
         self.phase = RETURNED
         self.deadline = self.due = NEVER
         self.bucket = 0
-        self._body = None
+        self.body = None
         seized._mask = 0
         self._worker.replace(seized, self)
 

@@ -38,6 +38,7 @@ from pronghorn.serve.phases import QUEUED
 from pronghorn.serve.poller import READ, make_poller
 from pronghorn.serve.pulse import Pulse
 from pronghorn.serve.records import record_of, refusal_record
+from pronghorn.serve.routing import Routing, answer_at_once, try_at_once
 from pronghorn.serve.threads import Crew, Member
 from pronghorn.serve.timers import NEVER, Timers
 from pronghorn.wsgi.call import Application, WSGIApplication
@@ -72,8 +73,12 @@ class Worker:
     """Called when a call on the main thread is stuck beyond the graceful timeout: does not return."""
     pulse: Pulse | None = None
     """Where there is a master."""
+    routing: Routing | None = None
+    """Where some requests need no application thread."""
     deadlines: "Deadlines | None" = None
     """Where calls have a time limit (--request-timeout)."""
+    orphan = False
+    """The master is gone: perhaps nobody else takes what is in the accept queues."""
     stuck: Callable[[str], None] | None = None
     """Told once, when a call cannot be ended: the process should be replaced."""
 
@@ -98,6 +103,7 @@ class Worker:
         self.limits = limits
         self.log = errors if errors is not None else logging.getLogger("pronghorn.error")
         self.application = Application(app, self.log)
+        self.quick_application = Application(answer_at_once, self.log)
         self.clock = Clock()
         self.held = Held()
         self.persistence = Persistence(options.keep_alive > 0)
@@ -350,6 +356,10 @@ class Worker:
         """
         crew = self.crew
         crew.calls += 1
+        if self.routing is not None:
+            done = try_at_once(self, self.routing, connection)
+            if done is not False:
+                return done
         connection.phase = QUEUED  # before anybody else may run it, or lead
         if not crew.watched:
             connection.outbox.release()

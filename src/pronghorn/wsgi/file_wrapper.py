@@ -6,10 +6,46 @@ return environ["wsgi.file_wrapper"](open(path, "rb"))
 import io
 import os
 import stat
-from typing import Any
+from typing import Any, Protocol
 
 _REAL = (io.FileIO, io.BufferedReader, io.BufferedRandom)
 """Only what open() itself returns: a GzipFile has a descriptor too, but its content is another."""
+
+
+class HasDescriptor(Protocol):
+    """Something that keeps a descriptor open as long as it lives."""
+
+    def fileno(self) -> int:
+        """The descriptor."""
+
+
+class FilePart:
+    """A part of an open file that others use at the same time: reading it moves no file position.
+
+    The owner of the descriptor is kept alive as long as this is.
+    """
+
+    __slots__ = ("_count", "_offset", "_owner")
+
+    def __init__(self, owner: HasDescriptor, offset: int, count: int) -> None:
+        self._owner = owner
+        self._offset = offset
+        self._count = count
+
+    def read(self, size: int) -> bytes:
+        """The next octets, none at the end. Raises OSError if the file has shrunk meanwhile."""
+        if not self._count:
+            return b""
+        block = os.pread(self._owner.fileno(), min(size, self._count), self._offset)
+        if not block:
+            raise OSError("a file has shrunk while it was sent: the answer cannot be completed")
+        self._offset += len(block)
+        self._count -= len(block)
+        return block
+
+    def region(self) -> tuple[int, int, int]:
+        """(descriptor, offset, octets) of what has not been read."""
+        return self._owner.fileno(), self._offset, self._count
 
 
 class FileWrapper:
@@ -33,6 +69,8 @@ class FileWrapper:
     def region(self) -> tuple[int, int, int] | None:
         """(descriptor, offset, octets) of what would be read, if it is a plain part of a regular file."""
         file = self.filelike
+        if type(file) is FilePart:
+            return file.region()
         if type(file) not in _REAL or type(getattr(file, "raw", file)) is not io.FileIO:
             return None
         try:

@@ -35,10 +35,10 @@ _CHUNK_LINE = re.compile(
 class SizedBody:
     """A body that ends after Content-Length octets."""
 
-    __slots__ = ("_left",)
+    __slots__ = ("_left", "length")
 
     def __init__(self, length: int) -> None:
-        self._left = length
+        self.length = self._left = length
 
     def take(self, data: bytes, write: Write) -> bytes | None:
         size = len(data)
@@ -63,10 +63,21 @@ class _Part(Enum):
 class ChunkedBody:
     """A chunked body (section 7.1). Trailer fields are checked, limited and dropped, never merged (6.5.1)."""
 
-    __slots__ = ("_extensions", "_held", "_left", "_limits", "_part", "_size", "_trailer_size", "_trailers")
+    __slots__ = (
+        "_extensions",
+        "_held",
+        "_left",
+        "_limits",
+        "_most",
+        "_part",
+        "_size",
+        "_trailer_size",
+        "_trailers",
+    )
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._most = limits.limit_request_body
         self._part = _Part.SIZE
         self._held = b""  # the beginning of a line whose end has not come
         self._left = 0  # of this chunk
@@ -74,6 +85,10 @@ class ChunkedBody:
         self._extensions = 0
         self._trailers: list[bytes] = []
         self._trailer_size = 0
+
+    def limit(self, octets: int) -> None:
+        """Of content, instead of the server's limit. Before the first `take`."""
+        self._most = octets
 
     def take(self, data: bytes, write: Write) -> bytes | None:
         if self._held:
@@ -140,8 +155,8 @@ class ChunkedBody:
             raise ProtocolError(400, "too many chunk extensions", "RFC 9112 section 7.1.1")
         self._left = int(digits or b"0", 16) if len(digits) <= _SIZE_DIGITS else 1 << 62
         self._size += self._left
-        if self._size > self._limits.limit_request_body:
-            raise ProtocolError(413, "the body is larger than this server takes", "RFC 9110 section 15.5.14")
+        if self._size > self._most:
+            raise too_large()
         self._part = _Part.DATA if self._left else _Part.TRAILER
 
     def _add_trailer(self, line: bytes) -> None:
@@ -152,3 +167,7 @@ class ChunkedBody:
             or self._trailer_size > self._limits.limit_request_head
         ):
             raise ProtocolError(431, "trailer section too large", "RFC 6585 section 5")
+
+
+def too_large() -> ProtocolError:
+    return ProtocolError(413, "the body is larger than this server takes", "RFC 9110 section 15.5.14")

@@ -10,7 +10,7 @@ The last head is remembered (`memo`), so what a client repeats is not parsed aga
 
 from pronghorn.errors import ProtocolError
 from pronghorn.http.framing import Framing, response_framing
-from pronghorn.http.h1.body import ChunkedBody, SizedBody, Write
+from pronghorn.http.h1.body import ChunkedBody, SizedBody, Write, too_large
 from pronghorn.http.h1.head import check_line_octets, parse_request_line
 from pronghorn.http.h1.memo import HeadMemo, check_block
 from pronghorn.http.h1.states import READING, WRITING, Reading, Writing
@@ -186,6 +186,21 @@ class H1Connection:
         self.reading = READING["body announced"][self.reading]
         self._body = ChunkedBody(self._limits) if section.chunked else SizedBody(size or 0)
         return 0
+
+    def limit_body(self, octets: int) -> None:
+        """The request's body may have this many, instead of what the limits say. Raises ProtocolError.
+
+        Before anything of the body was received, but for what came with the head.
+        """
+        if self.content is not None:
+            length: int | None = len(self.content)
+        elif isinstance(self._body, ChunkedBody):
+            self._body.limit(octets)
+            length = None
+        else:
+            length = self._body.length if self._body is not None else None
+        if length is not None and length > octets:
+            raise too_large()
 
     def receive_body(self, data: bytes, write: Write) -> bool:
         """Take octets of a body and write its content; True when it is complete. Begin with b""."""

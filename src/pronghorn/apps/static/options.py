@@ -1,0 +1,100 @@
+"""How Static behaves. Every field has a default; WhiteNoise's names mean here what they mean there."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from pronghorn.errors import ConfigError
+
+CODINGS = {"zstd": ".zst", "br": ".br", "gzip": ".gz"}
+"""Content codings and the ending of the files that hold them, in the order in which we prefer them."""
+
+_CHOICES = {
+    "hidden": ("deny", "allow"),
+    "symlinks": ("inside", "follow", "deny"),
+    "cors": ("none", "fonts", "all"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StaticOptions:
+    """Settings of one Static."""
+
+    # Look-up
+    index_file: str | bool = "index.html"
+    """What answers for a directory; True is "index.html", False or "" is none."""
+    listing: bool = False
+    """List a directory that has no index file."""
+    hidden: str = "deny"
+    """Names that begin with a dot: "deny" (404, except `/.well-known`) or "allow"."""
+    symlinks: str = "inside"
+    """Links that stay "inside" the root are followed; "follow" follows all, "deny" none."""
+    force: bool = False
+    """Serve `/` or the home directory all the same."""
+    precompressed: tuple[str, ...] = tuple(CODINGS)
+    """Codings whose files may stand beside a file and be sent in its place, in order of preference."""
+
+    # Header fields
+    max_age: int | None = 60
+    """Seconds that clients may use a file without asking; None leaves Cache-Control out."""
+    cache: Mapping[str, str | int] = field(default_factory=dict)
+    """Glob or MIME type to Cache-Control: "immutable", "no-cache", seconds, or the field's whole value."""
+    immutable_file_test: str | Callable[[str, str], bool] | None = "auto"
+    """Which files never change: a regular expression for the URL, a function of (path, URL), or None.
+    "auto" knows names with a hexadecimal content hash, as in app.5af66c1b.js."""
+    headers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Glob or MIME type to more header fields."""
+    add_headers_function: Callable[[Any, str, str], None] | None = None
+    """Called with (wsgiref.headers.Headers, path, URL) when a file is looked up, not for each request."""
+    cors: str = "none"
+    """Which files other origins' pages may read: "none", "fonts", "all"."""
+    allow_all_origins: bool = False
+    """The same as cors="all"."""
+    charset: str = "utf-8"
+    """Said of text."""
+    mimetypes: Mapping[str, str] = field(default_factory=dict)
+    """Ending (".foo") or file name to Content-Type; before the built-in table."""
+    error_pages: Mapping[int, str] = field(default_factory=dict)
+    """Status to a file in the root, such as {404: "/404.html"}."""
+
+    # Memory
+    cache_seconds: float = 1.0
+    """How old may be what is known of a file; at most 1."""
+    cache_entries: int = 1024
+    """Paths that are remembered; each large file among them holds a descriptor open."""
+    cache_memory: int = 16 << 20
+    """Octets of small files that are remembered."""
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                said = ", ".join(f'"{choice}"' for choice in choices)
+                raise ConfigError(
+                    f"{name} of a static root must be one of {said}, not {getattr(self, name)!r}."
+                )
+        for coding in self.precompressed:
+            if coding not in CODINGS:
+                raise ConfigError(f"precompressed knows {', '.join(CODINGS)}, not {coding!r}.")
+        if not 0 <= self.cache_seconds <= 1:
+            raise ConfigError(
+                f"cache_seconds of a static root must be from 0 to 1, not {self.cache_seconds}."
+            )
+
+    @property
+    def index(self) -> str:
+        """The index file's name; empty for none."""
+        given = self.index_file
+        return given if isinstance(given, str) else "index.html" if given else ""
+
+
+def with_names(options: StaticOptions, names: dict[str, Any]) -> StaticOptions:
+    """The options with some replaced by name. Raises ConfigError for a name that is none."""
+    known = [one.name for one in fields(StaticOptions)]
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise ConfigError(
+                f"Static has no option {name!r}.", mend=f"Did you mean {near[0]!r}?" if near else ""
+            )
+    return replace(options, **names) if names else options

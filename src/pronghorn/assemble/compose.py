@@ -1,0 +1,122 @@
+"""From routes as they were written down to the application that serves them.
+
+Each application is loaded once, however many routes lead to it; the middlewares are wrapped around each
+route's own, the first of them outermost.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pronghorn.apps.load import load_object, make
+from pronghorn.apps.middleware.registry import NAMES
+from pronghorn.apps.mount import Mount
+from pronghorn.apps.static.app import Static
+from pronghorn.config.composition import AppSpec, Composition, MiddlewareSpec, RouteSpec
+from pronghorn.config.routes import GIVEN
+from pronghorn.errors import ApplicationLoadError, StartupError
+from pronghorn.wsgi.call import WSGIApplication
+from pronghorn.wsgi.environ import Environ
+
+Load = Callable[[str], WSGIApplication]
+
+
+class Composed:
+    """The application, and what the server may ask it (serve/routing.py)."""
+
+    def __init__(self, app: Any, limits: Mapping[Any, int], has_files: bool) -> None:
+        """app: has `quick`, and with limits, `find`, as Mount has them.
+
+        limits: octets of a request body, by the mount's keys. has_files: some routes have, unwrapped.
+        """
+        self.has_files = has_files
+        self.app = app
+        self._limits = limits
+        self.quick = app.quick
+
+    @property
+    def knows_more(self) -> bool:
+        """Whether it is worth the server's while to ask for each request."""
+        return bool(self._limits) or self.has_files
+
+    def body_limit(self, path: str, host: str) -> int | None:
+        """See serve.routing.Routing."""
+        found = self.app.find(path, host) if self._limits else None
+        return self._limits.get(found.key) if found is not None else None
+
+
+def compose(composition: Composition, load: Load, given: WSGIApplication | None = None) -> Composed:
+    """load: an application from its specification. given: the one named GIVEN. Raises StartupError."""
+    loaded: dict[str, WSGIApplication] = {} if given is None else {GIVEN: given}
+
+    def application(name: str) -> WSGIApplication:
+        if name not in loaded:
+            loaded[name] = _load(composition.apps.get(name) or AppSpec(name, use=name), load)
+        return loaded[name]
+
+    table: dict[Any, WSGIApplication] = {}
+    limits: dict[Any, int] = {}
+    for route in composition.routes:
+        key = (route.host, route.path) if route.host else route.path
+        table[key] = _route(route, application)
+        if route.limit_request_body is not None:
+            limits[key] = route.limit_request_body
+    has_files = any(hasattr(app, "quick") for app in table.values())
+    return Composed(Mount(table), limits, has_files)
+
+
+def _load(spec: AppSpec, load: Load) -> WSGIApplication:
+    try:
+        if spec.paste:
+            return load(spec.paste)
+        return make(spec.use, spec.options) if spec.factory else load(spec.use)
+    except StartupError as error:
+        error.where = error.where or spec.where
+        raise
+
+
+def _route(route: RouteSpec, application: Callable[[str], WSGIApplication]) -> WSGIApplication:
+    app: WSGIApplication
+    if route.root:
+        names = [entry[1:] for entry in route.try_ if entry.startswith("@") and entry != "@app"]
+        behind = route.app or (names[0] if names else "")
+        fallback = application(behind) if behind else None
+        tries = tuple("@app" if entry.startswith("@") else entry for entry in route.try_)
+        app = Static(route.root, fallback=fallback, try_=tries, options=route.static)
+    else:
+        app = application(route.app)
+    if route.request_timeout is not None:
+        app = _Patient(app, route.request_timeout)
+    for middleware in reversed(route.middleware):
+        app = _wrap(app, middleware)
+    return app
+
+
+def _wrap(app: WSGIApplication, spec: MiddlewareSpec) -> WSGIApplication:
+    factory: Any = NAMES.get(spec.name) or load_object(spec.name)
+    try:
+        return factory(app, **spec.options)  # type: ignore[no-any-return]
+    except StartupError as error:
+        error.where = error.where or spec.where
+        raise
+    except Exception as error:
+        raise ApplicationLoadError(
+            f"The middleware {spec.name} cannot be made: {type(error).__name__}: {error}",
+            where=spec.where,
+            mend="A middleware takes an application and its options, and returns an application.",
+        ) from error
+
+
+class _Patient:
+    """A route's own request_timeout, which is longer than the server's."""
+
+    __slots__ = ("_app", "_seconds")
+
+    def __init__(self, app: WSGIApplication, seconds: float) -> None:
+        self._app = app
+        self._seconds = seconds
+
+    def __call__(self, environ: Environ, start_response: Any) -> Any:
+        extend = environ.get("pronghorn.extend_deadline")
+        if extend is not None:
+            extend(self._seconds)
+        return self._app(environ, start_response)

@@ -1,0 +1,147 @@
+"""pronghorn.toml, or [tool.pronghorn] in pyproject.toml: options, applications and routes.
+
+from_file(find("", os.environ, os.getcwd()), os.environ)
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import Field
+from typing import Any, NamedTuple
+
+from pronghorn.config import shapes
+from pronghorn.config.composition import Composition
+from pronghorn.config.document import PYPROJECT, Document, near
+from pronghorn.config.settings import all_options
+from pronghorn.config.sources import Given, Layer, parse
+from pronghorn.config.tables import SECTIONS, read_tables
+from pronghorn.errors import ConfigError
+from pronghorn.option import Option
+
+NAME = "pronghorn.toml"
+VARIABLE = "PRONGHORN_CONFIG"
+
+PATHS = frozenset({"chdir", "pythonpath", "reload_extra_file", "static"})
+"""Options whose relative paths begin in the file's directory; for logs and sockets, in the working one."""
+
+_MOST = 1 << 24
+"""Arbitrary, as a pyproject.toml is not searched for our name beyond it."""
+
+
+class Found(NamedTuple):
+    """A configuration file. path: absolute; shown: as the user calls it."""
+
+    path: str
+    shown: str
+
+
+class FromFile(NamedTuple):
+    """What a file says."""
+
+    layer: Layer
+    composition: Composition
+
+
+def find(named: str, environ: Mapping[str, str], here: str) -> Found | None:
+    """The file to read: the one named, by --config or PRONGHORN_CONFIG, else what `here` has, if anything.
+
+    here: the working directory. Raises ConfigError.
+    """
+    source = "--config" if named else VARIABLE
+    named = named or environ.get(VARIABLE, "")
+    if named:
+        path = os.path.join(here, os.path.expanduser(named))
+        if not os.path.exists(path):
+            raise _absent(source, named, path)
+        if named.endswith(".py"):
+            raise ConfigError(
+                f"{source}: {named!r} is Python; the configuration file is TOML.",
+                mend="docs/configuration.md shows one; most of gunicorn's settings have the same names.",
+            )
+        if os.path.basename(path) == PYPROJECT and not _mentions_us(path):
+            raise ConfigError(f"{source}: {named!r} has no [tool.pronghorn].")
+        return Found(path, named)
+    for name in (NAME, PYPROJECT):
+        path = os.path.join(here, name)
+        if os.path.isfile(path) and (name == NAME or _mentions_us(path)):
+            return Found(path, name)
+    return None
+
+
+def _absent(source: str, named: str, path: str) -> ConfigError:
+    folder = os.path.dirname(path)
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    hint = near(os.path.basename(path), names) or f"Looked for {os.path.abspath(path)}."
+    return ConfigError(f"{source}: there is no file {named!r}.", mend=hint)
+
+
+def _mentions_us(path: str) -> bool:
+    """So that the pyproject.toml of others costs next to nothing, and may be broken."""
+    try:
+        with open(path, "rb") as file:
+            return b"pronghorn" in file.read(_MOST)
+    except OSError:
+        return False
+
+
+def from_file(found: Found, environ: Mapping[str, str]) -> FromFile:
+    """The file's options and composition. Raises ConfigError, which names the line."""
+    document = Document(found.path, found.shown, environ)
+    known = {declared.name: (declared, about) for _, declared, about in all_options()}
+    layer: Layer = {}
+    for key, value in document.data.items():
+        if key in SECTIONS:
+            continue
+        name = key.replace("-", "_")
+        if name not in known:
+            raise _unknown(document, key, value, [*known, *SECTIONS])
+        if name in layer:
+            raise document.error((key,), f"{name!r} is set twice, with a hyphen and without.")
+        layer[name] = _given(document, key, *known[name])
+    return FromFile(layer, read_tables(document))
+
+
+def _given(document: Document, key: str, declared: Field[Any], about: Option) -> Given:
+    try:
+        value = _value(declared, about, document.data[key], document.raw[key])
+    except shapes.Misfit as misfit:
+        raise document.error((key, *misfit.path), f"{key}: {misfit}", about.help) from misfit
+    except ValueError as error:
+        raise document.error((key,), f"{key}: {error}", about.help) from error
+    if declared.name in PATHS:
+        value = _resolved(document, declared.name, value)
+    return Given(value, document.where((key,)))
+
+
+def _resolved(document: Document, name: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return document.resolved(value)
+    if name == "static":
+        pairs = (item.partition("=") for item in value)
+        return tuple(f"{route}={document.resolved(directory)}" for route, _, directory in pairs)
+    # Directories may also be separated by commas, as in the flag.
+    return tuple(",".join(map(document.resolved, item.split(","))) for item in value)
+
+
+def _value(declared: Field[Any], about: Option, value: Any, raw: Any) -> Any:
+    """Raises ValueError, perhaps a Misfit, with a sentence."""
+    if about.repeat:
+        return parse(declared, about, shapes.conform(value, tuple[str, ...]))
+    if isinstance(raw, str) and "${" in raw:
+        return parse(declared, about, [value])
+    if about.metavar == "BYTES":
+        return shapes.bytes_of(value)
+    if about.parse is None and not about.choices:
+        return shapes.conform(value, declared.type)
+    if declared.type is int and isinstance(value, str):
+        return parse(declared, about, [value])  # workers = "auto"
+    return parse(declared, about, [str(shapes.conform(value, declared.type))])
+
+
+def _unknown(document: Document, key: str, value: Any, known: list[str]) -> ConfigError:
+    if isinstance(value, dict) or (isinstance(value, list) and value and isinstance(value[0], dict)):
+        what = f"There is no section [{key}]."
+        nearest = difflib.get_close_matches(key, SECTIONS, 1)
+        mend = "Options stand at the top of the file; sections are [apps.NAME] and [[route]]."
+        return document.error((key,), what, f"Did you mean {SECTIONS[nearest[0]]}?" if nearest else mend)
+    return document.unknown((key,), known, mend="docs/configuration.md has all keys.")

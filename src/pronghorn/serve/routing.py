@@ -1,0 +1,73 @@
+"""What a worker asks of an application that knows its routes: which answers need no application thread.
+
+Files are sent by the leader itself. So they cost no thread, and go on when all threads are in calls.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pronghorn.errors import ProtocolError
+from pronghorn.serve.phases import CALL, RETURNED
+from pronghorn.wsgi.call import WSGIApplication
+from pronghorn.wsgi.environ import Environ
+
+if TYPE_CHECKING:
+    from pronghorn.serve.connection import Connection
+    from pronghorn.serve.worker import Worker
+
+ANSWER = "pronghorn.answer"
+"""Where in the environ the application stands that answers at once."""
+
+
+class Routing(Protocol):
+    """Leader only; neither may block, but for the disk, or raise."""
+
+    def quick(self, environ: Environ) -> WSGIApplication | None:
+        """The application that answers this request at once, or None; environ is unchanged then.
+
+        What it returns is a list of blocks, or a file wrapper: the leader waits for no client.
+        """
+
+    def body_limit(self, path: str, host: str) -> int | None:
+        """Octets that a body may have there; None: as many as anywhere."""
+
+
+def answer_at_once(environ: Environ, start_response: Any) -> Iterable[bytes]:
+    """A WSGI application: the one that `Routing.quick` has found."""
+    answer: WSGIApplication = environ.pop(ANSWER)
+    return answer(environ, start_response)
+
+
+def try_at_once(worker: "Worker", routing: Routing, connection: "Connection") -> bool | None:
+    """Answer what needs no application thread. Leader only.
+
+    True: it is answered. False: it needs a thread. None: it was refused.
+    """
+    h1, exchange = connection.h1, connection.exchange
+    if connection.body is not None or h1.content is not None:
+        return False if connection.body is not None or limit_body(connection, routing) else None
+    environ = connection.maker.make(exchange.request)
+    answer = routing.quick(environ)
+    if answer is None:
+        return False
+    environ[ANSWER] = answer
+    connection.phase = CALL
+    if worker.observer is not None:
+        exchange.environ = environ
+        exchange.begin_call()
+    worker.quick_application.call(exchange, environ)
+    connection.phase = RETURNED
+    return True
+
+
+def limit_body(connection: "Connection", routing: Routing) -> bool:
+    """Whether the route takes such a body; one that does not say its length is watched as it comes."""
+    request = connection.exchange.request
+    limit = routing.body_limit(request.line.path, request.host)
+    if limit is not None:
+        try:
+            connection.h1.limit_body(limit)
+        except ProtocolError as error:
+            connection.refuse(error)
+            return False
+    return True

@@ -1,0 +1,58 @@
+"""WhiteNoise's signature."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pronghorn.apps.static.whitenoise import WhiteNoise
+from pronghorn.errors import ConfigError
+from tests.apps.static.harness import environ_of, get, write
+
+
+def application(environ: Any, start_response: Any) -> list[bytes]:
+    body = f"app {environ['SCRIPT_NAME']}|{environ['PATH_INFO']}".encode("latin-1")
+    start_response("200 OK", [("Content-Length", str(len(body))), ("X-Content-Type-Options", "nosniff")])
+    return [body]
+
+
+def test_prefix_and_application(root: Path) -> None:
+    app = WhiteNoise(application, root=str(root), prefix="static/", max_age=5, autorefresh=True)
+    answer = get(app, "/static/file.txt", script="/site")
+    assert answer.body == b"content of the file"
+    assert answer.one("cache-control") == "public, max-age=5"
+    assert answer.one("access-control-allow-origin") == "*"
+    for path in ("/", "/file.txt", "/static/nothing", "/static/sub/", "/static", "/static/../secret.txt"):
+        assert get(app, path, script="/site").body == b"app /site|" + path.encode()
+
+
+def test_later_files_come_first(root: Path, tmp_path: Path) -> None:
+    write(tmp_path, "more/file.txt", "more")
+    app = WhiteNoise(application, str(root), index_file=True)
+    app.add_files(str(tmp_path / "more"), prefix="/more/")
+    app.add_files(str(tmp_path / "more"))
+    assert get(app, "/file.txt").body == get(app, "/more/file.txt").body == b"more"
+    assert get(app, "/sub/").body == b"<h1>index</h1>"
+    assert get(app, "/sub", script="/site").one("location") == "/site/sub/"
+    assert get(app, "/nothing").body == b"app |/nothing"
+
+
+def test_quick(root: Path) -> None:
+    app = WhiteNoise(application, str(root), "static")
+    environ = environ_of("/static/file.txt")
+    found = app.quick(environ)
+    assert found is not None
+    assert b"".join(found(environ, lambda *_: None)) == b"content of the file"
+    assert environ == environ_of("/static/file.txt")
+    assert app.quick(environ_of("/static/nothing")) is app.quick(environ_of("/")) is None
+
+
+def test_links(root: Path) -> None:
+    (root / "out").symlink_to("../secret.txt")
+    assert get(WhiteNoise(application, str(root)), "/out").body == b"app |/out"
+    assert get(WhiteNoise(application, str(root), allow_unsafe_symlinks=True), "/out").body == b"SECRET"
+
+
+def test_names_are_checked(root: Path) -> None:
+    with pytest.raises(ConfigError):
+        WhiteNoise(application, str(root), max_agee=1)
