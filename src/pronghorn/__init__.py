@@ -38,7 +38,7 @@ def serve(app: "WSGIApplication | str", **options: "Any") -> None:
     """
     from pronghorn.assemble import parts, start
 
-    start.run(parts.settings_from_python(options), app)
+    start.run(parts.settings_from_python(options, app), app)
 
 
 def make_server(

@@ -54,7 +54,7 @@ def load(spec: str, paste_global: Mapping[str, str] | None = None) -> Applicatio
 
 def load_object(spec: str) -> Any:
     """What "module:name" names, whatever it is. Raises ApplicationLoadError."""
-    module_name, colon, expression = spec.partition(":")
+    module_name, _, expression = spec.partition(":")
     if not (module_name and expression) or not all(part.isidentifier() for part in module_name.split(".")):
         raise ApplicationLoadError(
             f"{spec!r} names nothing in a module.", mend="Such as shop.wsgi:application."

@@ -54,10 +54,6 @@ class _Place:
         self.deepest = True
         """Nothing is mounted below."""
 
-    def choose(self, host: tuple[str, str]) -> _Target | None:
-        """The one for this (host, port), else the one for all."""
-        return (self.hosts and self.hosts.find(*host)) or self.anywhere
-
 
 class _Hosts:
     """What is mounted at one path for single hosts."""
@@ -169,8 +165,10 @@ class Mount:
         """The target, and how many characters of the path are its mount's."""
         place = self._root
         places = self._places
-        host = _host_of(environ) if self._by_host else _NO_HOST
-        best = place.anywhere if place.hosts is None else place.choose(host)
+        host, port = _host_of(environ) if self._by_host else _NO_HOST
+        best = place.anywhere
+        if place.hosts is not None:
+            best = place.hosts.find(host, port) or best
         length = 0
         cut = path.find("/", 1)
         while True:
@@ -180,7 +178,9 @@ class Mount:
             if there is None:
                 break
             place = there
-            target = place.anywhere if place.hosts is None else place.choose(host)
+            target = place.anywhere
+            if place.hosts is not None:
+                target = place.hosts.find(host, port) or target
             if target is not None:
                 best = target
                 length = len(prefix)

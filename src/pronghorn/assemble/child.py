@@ -98,8 +98,8 @@ def live(birth: Birth, heir: Inheritance) -> int | Birth:
                 _watch_files(settings, birth.channel)
         _load(settings, heir)
         assert heir.served is not None
-        if birth.role is Role.WORKER:
-            working.warm_up(heir.served.app, settings.process.warmup)
+        # In the mold, too: what the first requests make is shared then.
+        working.warm_up(heir.served.app, settings.process.warmup)
     except StartupError as error:
         trace = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""
         birth.channel.send(Failed(str(error), trace, error.exit_code))

@@ -57,7 +57,11 @@ def compose(composition: Composition, load: Load, given: WSGIApplication | None 
     limits: dict[Any, int] = {}
     for route in composition.routes:
         key = (route.host, route.path) if route.host else route.path
-        table[key] = _route(route, application)
+        try:
+            table[key] = _route(route, application)
+        except StartupError as error:
+            error.where = error.where or route.where
+            raise
         if route.limit_request_body is not None:
             limits[key] = route.limit_request_body
     has_files = any(hasattr(app, "quick") for app in table.values())

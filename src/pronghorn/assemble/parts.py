@@ -5,12 +5,14 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from pronghorn import __version__
 from pronghorn.apps.load import load
 from pronghorn.config import check as checks
-from pronghorn.config import sources
+from pronghorn.config import routes, sources
+from pronghorn.config.composition import Composition
 from pronghorn.config.settings import AppOptions, Settings
 from pronghorn.errors import ApplicationLoadError, BindError, ConfigError
 from pronghorn.net.address import Address
@@ -26,11 +28,18 @@ from pronghorn.serve.routing import Routing
 from pronghorn.wsgi.call import WSGIApplication
 
 
-def settings_from_python(options: Mapping[str, Any]) -> Settings:
-    """Keyword arguments before PRONGHORN_* variables. Raises TypeError for an unknown option, ConfigError."""
+def settings_from_python(options: Mapping[str, Any], app: Any = None) -> Settings:
+    """Keyword arguments before PRONGHORN_* variables. Raises TypeError for an unknown option, ConfigError.
+
+    app: what is served where static= has no route, an object or a specification.
+    """
     settings = sources.merge([sources.from_python(options), sources.from_environment(os.environ)])
     checks.check(settings)
-    return settings
+    if app is None or not settings.app.static:
+        return settings
+    spec = app if isinstance(app, str) else routes.GIVEN
+    origin = settings.origins.get("static", "static")
+    return replace(settings, composition=routes.place(Composition(), settings.app.static, spec, origin))
 
 
 def prepare(options: AppOptions, *, importing: bool) -> None:

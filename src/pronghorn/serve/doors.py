@@ -22,7 +22,7 @@ _LOOK_AGAIN = 0.01
 """Seconds between two looks of a busy worker whether another is free. Arbitrary; only while it is busy."""
 
 
-_ALL_BUSY = 0.1
+_ALL_BUSY = 0.5
 """Seconds that all workers must have been busy before a busy one accepts. Meanwhile a connection is better
 off in the common queue: who knows which of them is free first?"""
 
@@ -106,6 +106,12 @@ class Doors:
             for acceptor in self._acceptors:
                 acceptor.rejoin()
 
+    def check(self) -> None:
+        """Once a second, should a wake-up ever get lost: take what waits."""
+        if not self._yielding and self._resume_at == NEVER:
+            for acceptor in self._acceptors:
+                acceptor.ready(READ)
+
     def pause(self) -> None:
         """Accept nothing until told otherwise."""
         for acceptor in self._acceptors:
@@ -130,8 +136,8 @@ class Doors:
             self._yielding = yields
             for acceptor in self._acceptors:
                 acceptor.watch(not yields)
-            if yields:
-                self._siblings.ring()
+            if yields and self._free_seen == now:
+                self._siblings.ring()  # who is free shall look: we may have been woken in its place
         self._set_alarm()
 
     def _accepted(self, acceptor: Acceptor) -> None:

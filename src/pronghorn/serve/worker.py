@@ -344,7 +344,7 @@ class Worker:
         self._calls_most = self.pulse.calls_most
         self._pulse_at = now + self.pulse.interval
         if self._siblings is not None:
-            self.doors.rejoin()
+            self.doors.check()
 
     # Calls
 

@@ -103,6 +103,17 @@ class TestCalled:
         with pytest.raises(ZeroDivisionError):
             call(middleware(app), HTTP_ACCEPT_ENCODING=accepts)
 
+    def test_a_second_start_response_is_for_the_server_to_refuse(self, middleware: Any) -> None:
+        def app(environ: Any, start_response: Any) -> Any:
+            start_response("200 OK", HTML)
+            start_response("200 OK", HTML)
+            return [b"x"]
+
+        with serving(middleware(app)) as server:
+            answer = server.get("/", f"Authorization: {AUTHORIZED}", "Accept-Encoding: gzip")
+            assert answer.status == 500
+            server.wait_for_log("start_response() was called again without exc_info")
+
     def test_write_and_a_result(self, middleware: Any) -> None:
         def app(environ: Any, start_response: Any) -> Any:
             write = start_response("200 OK", HTML)

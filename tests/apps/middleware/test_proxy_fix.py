@@ -237,6 +237,10 @@ class TestServerAndScheme:
             "2001:db8::1", "99", "https", "www.example.org:8443", "www.example.org", "8443",
         ]  # fmt: skip
 
+    def test_forwarded_as_far_as_fields_says(self) -> None:
+        environ = seen({"HTTP_FORWARDED": EVERYTHING["HTTP_FORWARDED"]}, header="forwarded", fields=["for"])
+        assert [environ.get(key) for key in SHOWN[:4]] == ["6.6.6.6", None, "http", "inner:8000"]
+
     def test_back_to_http(self) -> None:
         environ = seen({"HTTP_X_FORWARDED_PROTO": "http", "wsgi.url_scheme": "https", "HTTPS": "on"})
         assert environ["wsgi.url_scheme"] == "http" and "HTTPS" not in environ

@@ -113,6 +113,12 @@ def test_s13_ranges_apply_to_the_coding(packed: Path) -> None:
     assert get(Static(packed), "/app.js", accept_encoding="br", range="bytes=10-").status == 416
 
 
+def test_s13_of_several_ranges_the_parts_are_coded(packed: Path) -> None:
+    answer = get(Static(packed), "/app.js", accept_encoding="br", range="bytes=0-1,3-4")
+    assert answer.status == 206 and answer.one("content-encoding") is None
+    assert answer.body.count(b"\r\nContent-Encoding: br\r\n") == 2
+
+
 def test_s13_a_stale_or_larger_sibling_is_skipped(packed: Path) -> None:
     write(packed, "app.js.zst", "stale", age=1)
     write(packed, "app.js.br", "larger " * 101)
@@ -346,6 +352,21 @@ class TestTry:
         assert get(app, "/deep/link").status == 404
         assert get(app, "/deep/link", accept=html, method="POST").status == 405
         assert get(app, "/file.txt", accept=html).body == b"content of the file"
+
+    def test_a_page_is_found_as_it_is_named(self, site: Path) -> None:
+        """Whatever else is tried for clients' paths, and remembered for them."""
+        write(site, "index.html.html", "another")
+        app = Static(site, try_=("$path.html", "/index.html"))
+        assert get(app, "/deep", accept="text/html").body == b"single page"
+        assert get(app, "/index.html").body == b"another"
+        assert get(app, "/deep", accept="text/html").body == b"single page"
+
+    def test_a_large_page_that_shrinks(self, site: Path) -> None:
+        write(site, "index.html", b"x" * 100_000)
+        app = Static(site, try_=("$path", "/index.html"))
+        for size in (100_000, 90_000, 10):
+            os.truncate(site / "index.html", size)
+            assert len(get(app, "/deep", accept="text/html").body) == size
 
     def test_a_page_before_the_application(self, site: Path) -> None:
         app = Static(site, fallback=application, try_=("$path", "/index.html", "@app"))

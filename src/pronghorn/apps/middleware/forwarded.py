@@ -1,7 +1,7 @@
 """What proxies say of the request they pass on: the `Forwarded` field of RFC 7239, and addresses.
 
-    parse_forwarded("for=192.0.2.60;proto=https, for=_x")   [{"for": "192.0.2.60", "proto": "https"}, {"for": …}]
-    parse_node("[2001:DB8::1]:4711")                        Node(address="2001:db8::1", port="4711")
+parse_forwarded("for=192.0.2.60;proto=https, for=_x")   [{"for": "192.0.2.60", "proto": "https"}, {"for": …}]
+parse_node("[2001:DB8::1]:4711")                        Node(address="2001:db8::1", port="4711")
 """
 
 import re

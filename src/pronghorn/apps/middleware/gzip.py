@@ -119,9 +119,9 @@ class _Response:
 
     def start_response(self, status: str, fields: Headers, exc_info: Any = None) -> Callable[[bytes], Any]:
         """For the application."""
+        if exc_info is None:
+            self._as_it_is()  # a second call, which is for the server to refuse
         if self._started:
-            # Too late for anything else: the server raises exc_info, or does not and sends this as it is.
-            self._zipper = None
             write: Callable[[bytes], Any] = self._start(status, fields, exc_info)
             return write
         eligible, length = _look(status, fields, self._gzip.suits)

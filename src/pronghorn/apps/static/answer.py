@@ -27,6 +27,7 @@ CONDITIONS = frozenset(
 )
 """Without these, and with GET, the answer is the whole file. If-Range means nothing without Range."""
 
+_OF_PARTS = frozenset({"content-type", "content-encoding"})
 _NOT_IN_ERRORS = frozenset({"etag", "last-modified", "accept-ranges", "cache-control", "vary"})
 
 _TRIES = 8
@@ -125,12 +126,15 @@ class FileAnswer:
             fields.append(("Content-Range", f"bytes {start}-{end - 1}/{self._size}"))
             start_response("206 Partial Content", fields)
             return self._body(start, end - start, environ)
-        frame = ranges.Multipart(found, self._size, value_of(self._fields, "content-type"))
+        # What is coded is the file, not the multipart message: the parts say so.
+        described = [(name, value) for name, value in self._fields if name.lower() in _OF_PARTS]
+        frame = ranges.Multipart(found, self._size, described)
         new = {
             "content-length": str(frame.length),
             "content-type": f"multipart/byteranges; boundary={frame.boundary}",
         }
-        start_response("206 Partial Content", self._replaced(new))
+        fields = [field for field in self._replaced(new) if field[0].lower() != "content-encoding"]
+        start_response("206 Partial Content", fields)
         blocks = self._multipart(frame)
         return [b"".join(blocks)] if frame.length <= SMALL else blocks
 

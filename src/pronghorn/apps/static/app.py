@@ -67,6 +67,8 @@ class Static:
         self.fallback = fallback if plan.app else None
         self._pages = plan.pages
         self._places = Places(roots, plan.candidates, self.options, self._refuse)
+        self._own_places = Places(roots, ("",), self.options, self._refuse)
+        """For the pages that options name: nothing else is tried for them."""
         self._missing = Refusal("404 Not Found", self._refuse, [])
         self._cache = Cache(self.options.cache_seconds, self.options.cache_entries, self.options.cache_memory)
         self._entries = self._cache.entries
@@ -94,36 +96,39 @@ class Static:
         method = environ["REQUEST_METHOD"]
         if method != "GET" and method != "HEAD":
             return self._for_other_methods(method, environ)
+        return self._of_path(environ) or self._otherwise(environ)
+
+    def _of_path(self, environ: Environ) -> Answer | None:
+        """The answer to GET; None: there is no such file."""
         path = environ.get("PATH_INFO", "")
         accept = environ.get("HTTP_ACCEPT_ENCODING")
         entry = self._entries.get(path)
         if entry is None or entry.expires < monotonic():
             entry = self._look_up(path, environ)
         answer = entry.answers.get(accept) or entry.choose(accept)
-        if answer is None:
-            return self._otherwise(environ)
-        if not answer.is_current():
-            self._cache.drop(path)
-            return self._look_up(path, environ).choose(accept) or self._otherwise(environ)
-        return answer
+        if answer is None or answer.is_current():
+            return answer
+        self._cache.drop(path)
+        return self._look_up(path, environ).choose(accept)
 
     def _look_up(self, path: str, environ: Environ) -> Entry:
         if is_malformed(path, environ.get("REQUEST_URI") or environ.get("RAW_URI")):
             return Entry(None if self.fallback else self._always("400 Bad Request"))
         # A `%` may have come from `%25` or from a malformed target: not to be mistaken for each other.
-        return self._found(path, remember="%" not in path)
+        return self._found(self._places, path, "" if "%" in path else path)
 
-    def _found(self, path: str, remember: bool = True) -> Entry:
+    def _found(self, places: Places, path: str, key: str) -> Entry:
+        """key: under which it is remembered; empty for not at all."""
         try:
-            entry = self._places.find(path)
+            entry = places.find(path)
         except Busy:
             self._cache.clear()  # gives back the descriptors that we hold
             try:
-                entry = self._places.find(path)
+                entry = places.find(path)
             except Busy:
                 return Entry(self._always("503 Service Unavailable", [("Retry-After", "1")]))
-        if remember:
-            self._cache.put(path, entry)
+        if key:
+            self._cache.put(key, entry)
         return entry
 
     def _always(self, status: str, more: Headers | None = None) -> Callable[[str | None], Answer]:
@@ -135,21 +140,26 @@ class Static:
         if self._pages and is_navigation(environ):
             accept = environ.get("HTTP_ACCEPT_ENCODING")
             for page in self._pages:
-                answer = self._page(page).choose(accept)
-                if answer is not None:
+                if (answer := self._page(page, accept)) is not None:
                     return answer
         return None if self.fallback else self._missing
 
-    def _page(self, path: str) -> Entry:
-        entry = self._entries.get(path)
+    def _page(self, path: str, accept: str | None) -> Answer | None:
+        """A page that an option names, if there is such a file."""
+        key = "\0" + path  # no client's path is remembered with a NUL
+        entry = self._entries.get(key)
         if entry is None or entry.expires < monotonic():
-            entry = self._found(path)
-        return entry
+            entry = self._found(self._own_places, path, key)
+        answer = entry.choose(accept)
+        if answer is None or answer.is_current():
+            return answer
+        self._cache.drop(key)
+        return self._found(self._own_places, path, key).choose(accept)
 
     def _for_other_methods(self, method: str, environ: Environ) -> Answer | None:
         """S9: OPTIONS of a file is answered; everything else is the fallback's, or 405."""
         if method == "OPTIONS":
-            if self.fallback is None or self._page(environ.get("PATH_INFO", "")).choose(None) is not None:
+            if self.fallback is None or self._of_path(environ) is not None:
                 return _Options(self.options.cors == "all" or self.options.allow_all_origins)
             return None
         if self.fallback is not None:
@@ -166,7 +176,7 @@ class Static:
 
     def _own_page(self, status: str) -> tuple[Headers, bytes] | None:
         path = self.options.error_pages.get(int(status[:3]))
-        answer = self._page(path).choose(None) if path else None
+        answer = self._page(path, None) if path else None
         if not isinstance(answer, FileAnswer):
             return None
         try:

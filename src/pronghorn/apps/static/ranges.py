@@ -74,7 +74,9 @@ class Multipart:
 
     __slots__ = ("boundary", "last", "length", "parts")
 
-    def __init__(self, ranges: list[Range], size: int, content_type: str) -> None:
+    def __init__(self, ranges: list[Range], size: int, fields: list[tuple[str, str]]) -> None:
+        """size: of the whole. fields: that describe each part."""
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
         self.boundary = secrets.token_hex(12)
         """Random: the content of a file cannot hold it on purpose."""
         self.parts: list[tuple[bytes, int, int]] = []
@@ -82,8 +84,7 @@ class Multipart:
         self.length = 0
         for start, end in ranges:
             before = (
-                f"\r\n--{self.boundary}\r\nContent-Type: {content_type}\r\n"
-                f"Content-Range: bytes {start}-{end - 1}/{size}\r\n\r\n"
+                f"\r\n--{self.boundary}\r\n{lines}Content-Range: bytes {start}-{end - 1}/{size}\r\n\r\n"
             ).encode("latin-1")
             if not self.parts:
                 before = before[2:]
