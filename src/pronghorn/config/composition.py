@@ -10,7 +10,7 @@ from typing import Any
 
 from pronghorn.apps.static.options import StaticOptions
 
-MIDDLEWARE = ("request-id", "proxy-fix", "gzip", "lint", "basic-auth")
+MIDDLEWARE = ("request-id", "sendfile", "proxy-fix", "gzip", "lint", "basic-auth")
 """Those of ours, by the names in apps/middleware/registry.py; here they are known without importing them."""
 
 

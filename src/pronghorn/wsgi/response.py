@@ -22,23 +22,37 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 _HEADS_MOST = 64
 """Statuses whose last head is remembered; an application uses a handful."""
 
+_OTHERS_MOST = 512
+"""Arbitrary: heads that are remembered beside those, about as many as the files of a busy site."""
+
 
 _NOT_IN_HINTS = HOP_BY_HOP | {"content-length"}
 """Framing and connection fields mean nothing in an interim response (RFC 9110 section 15.2)."""
 
 
 class Heads:
-    """The last head of each status, so that an equal header list is not checked and written down again.
+    """The last head of each status, and some more, so that equal header lists are checked and written down once.
 
     Any thread: entries are replaced whole and never changed. Lists with Set-Cookie are not kept: they
     are personal and rarely repeat.
     """
 
-    __slots__ = ("last", "warned")
+    __slots__ = ("last", "others", "warned")
 
     def __init__(self) -> None:
         self.last: dict[str, tuple[Headers, ResponseHead]] = {}
+        self.others: dict[tuple[Any, ...], ResponseHead] = {}
+        """By status and fields: files are asked for in turns, each with fields of its own."""
         self.warned: set[str] = set()
+
+    def find(self, status: Any, headers: Any) -> ResponseHead | None:
+        """The head of an equal list before the last one."""
+        if type(headers) is not list:
+            return None
+        try:
+            return self.others.get((status, *headers))
+        except TypeError:
+            return None  # something in it cannot be compared: `make` says what
 
     def make(self, status: Any, headers: Any, warn: Callable[[str], None]) -> ResponseHead:
         """Check what an application gave and remember it. Raises ApplicationError."""
@@ -57,6 +71,9 @@ class Heads:
         known = status in self.last or len(self.last) < _HEADS_MOST
         if known and not any(name.lower() == "set-cookie" for name, _ in fields):
             self.last[status] = (fields, head)
+            if len(self.others) >= _OTHERS_MOST:
+                self.others.clear()
+            self.others[status, *fields] = head
         return head
 
 
@@ -98,7 +115,8 @@ class Response:
             self.head = last[1]
         else:
             self.head = None
-            self.head = self._heads.make(status, headers, self._warn)
+            heads = self._heads
+            self.head = heads.find(status, headers) or heads.make(status, headers, self._warn)
         return self.write
 
     def early_hints(self, headers: Headers) -> None:
@@ -275,7 +293,10 @@ def _checked_headers(headers: Any) -> Headers:
         if not name:
             raise ApplicationError("a header has no name (RFC 9110 section 5.1).", "Give it one.")
         value = _text(item[1], f"the value of {name}", VALUE)
-        fields.append((name, value.strip(" \t")))
+        plain = value.strip(" \t")
+        # The same tuple where nothing is to be changed: comparing it with itself is quick.
+        same = type(item) is tuple and item[0] is name and item[1] is plain
+        fields.append(item if same else (name, plain))
     return fields
 
 

@@ -7,9 +7,11 @@ from pronghorn.apps.middleware.gzip import Gzip
 from pronghorn.apps.middleware.lint import Lint
 from pronghorn.apps.middleware.proxy_fix import ProxyFix
 from pronghorn.apps.middleware.request_id import RequestId
+from pronghorn.apps.static.sendfile import SendFile
 
 NAMES: dict[str, type[Any]] = {
     "request-id": RequestId,
+    "sendfile": SendFile,
     "proxy-fix": ProxyFix,
     "gzip": Gzip,
     "lint": Lint,
