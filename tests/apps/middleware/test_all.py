@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterable
 from functools import partial
 from hashlib import pbkdf2_hmac
@@ -17,6 +18,7 @@ from pronghorn.apps.middleware.gzip import Gzip
 from pronghorn.apps.middleware.lint import Lint
 from pronghorn.apps.middleware.proxy_fix import ProxyFix
 from pronghorn.apps.middleware.request_id import RequestId
+from pronghorn.apps.static.sendfile import SendFile
 from tests.apps.middleware.calling import Called, Closing
 from tests.serving import CutOff, serving
 
@@ -26,6 +28,7 @@ AUTHORIZED = "Basic YW5uOnNlY3JldA=="  # ann:secret
 
 MIDDLEWARES = {
     "request-id": RequestId,
+    "sendfile": partial(SendFile, roots=[tempfile.gettempdir()]),
     "proxy-fix": partial(ProxyFix, trusted=["127.0.0.1"]),
     "gzip": Gzip,
     "lint": Lint,
