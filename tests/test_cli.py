@@ -342,6 +342,7 @@ def test_interrupting_a_slow_import(folder: Path) -> None:
     assert child.stdout is not None
     assert child.stdout.readline() == "importing\n"
     child.send_signal(signal.SIGINT)
+    child.wait(PATIENCE)  # before its input ends, and with it the import
     _, errors = child.communicate(timeout=PATIENCE)
     assert (child.returncode, errors) == (130, "")
     assert not (folder / "site.sock").exists()

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import sys
@@ -152,9 +153,7 @@ def test_rotated_logs_of_another_user() -> None:
 def test_the_start_directory_is_deleted() -> None:
     make = in_a_directory("mkdir -p r1/src; mv served.py r1/src; ln -s r1 current; cd current")
     with running(site("1"), "--chdir", "src", wrapper=make) as server:
-        (server.path / "r1").rename(server.path / "r0")
-        for path in ("r0/src/served.py", "r0/src", "r0"):
-            (server.path / path).rmdir() if "." not in path else (server.path / path).unlink()
+        shutil.rmtree(server.path / "r1")
         server.signal(signal.SIGHUP)
         server.wait_for_log("the settings cannot be used")
         assert said(server.get())[0] == "1"
@@ -215,9 +214,12 @@ os.execvp(sys.argv[1], sys.argv[1:])
 @pytest.mark.parametrize("flags", [(), ("--preload",)])
 @pytest.mark.parametrize(
     "wrapper",
-    [(sys.executable, "-c", NOBODY_READS), ("sh", "-c", 'exec "$@" 2>&-', "sh"), ("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh")],
-    ids=["nobody reads it", "it is closed", "all three are closed"],
-)  # fmt: skip
+    [
+        pytest.param((sys.executable, "-c", NOBODY_READS), id="nobody reads it"),
+        pytest.param(("sh", "-c", 'exec "$@" 2>&-', "sh"), id="it is closed"),
+        pytest.param(("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"), id="all three are closed"),
+    ],
+)
 def test_stderr_is_of_no_use(wrapper: tuple[str, ...], flags: tuple[str, ...]) -> None:
     with started(site("1"), "--workers", "2", *flags, bind="unix:server.sock", wrapper=wrapper) as server:
         serves(server, "1")
@@ -353,8 +355,7 @@ def test_a_worker_that_was_sent_away_and_gets_ready_all_the_same() -> None:
         (server.path / "go").touch()
         eventually((server.path / "imported").exists, "it gets ready")
         server.wait_for_version("3")
-        server.wait_until_gone({pid}, patience=5)
-        assert "SIGKILL" not in server.log()
+        server.wait_until_gone({pid})
 
 
 def test_new_code_that_dies_before_it_was_to_take_over() -> None:
@@ -410,9 +411,8 @@ def test_a_worker_that_was_starting_writes_into_the_new_logs() -> None:
 @pytest.mark.parametrize("flags", [(), ("--preload",), ("--no-master",)])
 def test_paths_of_logs_count_from_the_start_directory(flags: tuple[str, ...]) -> None:
     make = in_a_directory("mkdir src; mv served.py src")
-    with running(
-        site("1"), "--chdir", "src", "--pid", "server.pid", *LOGS, *flags, wrapper=make
-    ) as server:  # fmt: skip
+    flags = (*flags, "--chdir", "src", "--pid", "server.pid", *LOGS)
+    with running(site("1"), *flags, wrapper=make) as server:
         assert sorted(path.name for path in server.path.iterdir()) == sorted(
             ["access.log", "error.log", "server.pid", "src", "stderr.log"]
         )
@@ -432,8 +432,11 @@ def test_programs_that_an_application_starts_have_none_of_our_descriptors() -> N
         workers = server.answering(100)
         server.get("/program")
         assert "socket:" not in (server.path / "files").read_text()
-        counts = {sum(name.startswith("socket:") for name in open_files(pid)) for pid in workers}
-        assert len(counts) == 1, "one has the channels of others"
+
+        def sockets() -> set[int]:
+            return {sum(name.startswith("socket:") for name in open_files(pid)) for pid in workers}
+
+        eventually(lambda: len(sockets()) == 1, "none has the channels of others")
 
 
 @pytest.mark.parametrize("flags", [(), ("--preload",)])

@@ -185,6 +185,7 @@ def test_ttin_and_ttou_change_how_many_there_are() -> None:
 
 def test_a_long_request_outlives_the_reload() -> None:
     with running(site("1")) as server, server.connect() as client:
+        assert said(client.ask(head("GET", "/")))[0] == "1", "an old worker has the connection"
         client.send(b"GET /sleep?1 HTTP/1.1\r\nHost: x\r\n\r\n")
         server.write(site("2"))
         server.signal(signal.SIGHUP)

@@ -107,6 +107,9 @@ class Child:
             self.row.state(state)
 
     def is_born(self, pid: int) -> None:
+        """It says its number; only the first time, and only if nobody knows it yet."""
+        if self.pid or pid < 2:
+            return
         self.pid = pid
         if self.row is not None:
             self.row.put(PID, pid)

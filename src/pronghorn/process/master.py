@@ -81,7 +81,10 @@ class Master:
                         self._inbox.close()
                         return born
                 for event in self._inbox.wait(self._until_next()):
-                    self._decide(event)
+                    try:
+                        self._decide(event)
+                    except Exception:  # a defect of ours must not cost the service its master
+                        self._log.critical("a defect in the server; please report it", exc_info=True)
                 self._look()
                 self._take_over()
                 self._relieve()

@@ -5,9 +5,10 @@ The end of the file is a message, too: the other process is gone.
 
 import contextlib
 import json
+import os
 import socket
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,8 @@ class Channel:
                 return messages, True
             if not data:
                 return messages, True
+            for fd in passed:
+                os.set_inheritable(fd, False)  # CPython 3.11 does not hand MSG_CMSG_CLOEXEC on
             self.passed += passed
             *lines, self._part = (self._part + data).split(b"\n")
             for line in lines:
@@ -164,7 +167,11 @@ def _line(message: Message) -> bytes:
 
 def parse(line: bytes) -> Message:
     kind, values = json.loads(line)
-    return _KINDS[kind](**values)
+    message = _KINDS[kind](**values)
+    for declared in fields(message):
+        if type(getattr(message, declared.name)) is not declared.type:
+            raise TypeError(f"{kind}.{declared.name} is not {declared.type}")
+    return message
 
 
 def channels() -> tuple[Channel, socket.socket]:
