@@ -6,6 +6,7 @@ import pytest
 
 from tests.process.harness import BROKEN, LONG, Server, eventually, running, said, site
 from tests.process.load import Load
+from tests.serving import head
 
 IMPORT = 3 if LONG else 1
 """Seconds."""
