@@ -25,8 +25,12 @@ class Health:
         self._path = path.encode().decode("latin-1")
         self._ready = ready
 
+    def is_meant(self, environ: dict[str, Any]) -> bool:
+        """Whether it is a question to us."""
+        return environ["PATH_INFO"] == self._path and not environ.get("SCRIPT_NAME")
+
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != self._path or environ.get("SCRIPT_NAME"):
+        if not self.is_meant(environ):
             return self._app(environ, start_response)
         method = environ["REQUEST_METHOD"]
         extra: list[tuple[str, str]] = []

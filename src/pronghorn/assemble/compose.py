@@ -14,6 +14,7 @@ from pronghorn.apps.static.app import Static
 from pronghorn.config.composition import AppSpec, Composition, MiddlewareSpec, RouteSpec
 from pronghorn.config.routes import GIVEN
 from pronghorn.errors import ApplicationLoadError, StartupError
+from pronghorn.serve.routing import LIMIT
 from pronghorn.wsgi.call import WSGIApplication
 from pronghorn.wsgi.environ import Environ
 
@@ -23,12 +24,16 @@ Load = Callable[[str], WSGIApplication]
 class Composed:
     """The application, and what the server may ask it (serve/routing.py)."""
 
-    def __init__(self, app: Any, limits: Mapping[Any, int], has_files: bool) -> None:
+    def __init__(
+        self, app: Any, limits: Mapping[Any, int], has_files: bool, least_timeout: float = float("inf")
+    ) -> None:
         """app: has `quick`, and with limits, `find`, as Mount has them.
 
         limits: octets of a request body, by the mount's keys. has_files: some routes have, unwrapped.
         """
         self.has_files = has_files
+        self.least_timeout = least_timeout
+        """Seconds: the shortest time limit that a route has of its own."""
         self.app = app
         self._limits = limits
         self.quick = app.quick
@@ -64,8 +69,9 @@ def compose(composition: Composition, load: Load, given: WSGIApplication | None 
             raise
         if route.limit_request_body is not None:
             limits[key] = route.limit_request_body
-    has_files = any(hasattr(app, "quick") for app in table.values())
-    return Composed(Mount(table), limits, has_files)
+    has_files = any(route.root and not route.middleware for route in composition.routes)
+    times = [route.request_timeout for route in composition.routes if route.request_timeout]
+    return Composed(Mount(table), limits, has_files, min(times, default=float("inf")))
 
 
 def _load(spec: AppSpec, load: Load) -> WSGIApplication:
@@ -111,16 +117,17 @@ def _wrap(app: WSGIApplication, spec: MiddlewareSpec) -> WSGIApplication:
 
 
 class _Patient:
-    """A route's own request_timeout, which is longer than the server's."""
+    """A route's own request_timeout. Files, which need no thread, need no limit."""
 
-    __slots__ = ("_app", "_seconds")
+    __slots__ = ("_app", "_seconds", "quick")
 
     def __init__(self, app: WSGIApplication, seconds: float) -> None:
         self._app = app
         self._seconds = seconds
+        self.quick = getattr(app, "quick", lambda environ: None)
 
     def __call__(self, environ: Environ, start_response: Any) -> Any:
-        extend = environ.get("pronghorn.extend_deadline")
-        if extend is not None:
-            extend(self._seconds)
+        limit = environ.get(LIMIT)
+        if limit is not None:
+            limit(self._seconds)
         return self._app(environ, start_response)

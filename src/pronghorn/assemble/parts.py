@@ -141,10 +141,14 @@ def load_application(spec: str, settings: Settings, log: logging.Logger) -> WSGI
 
 
 class Served(NamedTuple):
-    """What a worker serves. routing: where the server may ask it about routes."""
+    """What a worker serves.
+
+    routing: where the server may ask it about routes. least_timeout: seconds, the shortest of a route's own.
+    """
 
     app: WSGIApplication
     routing: Routing | None = None
+    least_timeout: float = float("inf")
 
 
 def load_served(settings: Settings, app: WSGIApplication | str, log: logging.Logger) -> Served:
@@ -160,7 +164,7 @@ def load_served(settings: Settings, app: WSGIApplication | str, log: logging.Log
 
     given = None if isinstance(app, str) else app
     composed = compose(settings.composition, lambda spec: load_application(spec, settings, log), given)
-    return Served(composed.app, composed if composed.knows_more else None)
+    return Served(composed.app, composed if composed.knows_more else None, composed.least_timeout)
 
 
 def banner(settings: Settings, app: WSGIApplication | str, listeners: Sequence[Listener]) -> str:
@@ -169,7 +173,7 @@ def banner(settings: Settings, app: WSGIApplication | str, listeners: Sequence[L
     name = app if isinstance(app, str) else getattr(app, "__qualname__", type(app).__qualname__)
     if settings.composition:
         routes = len(settings.composition.routes)
-        name = f"{name} and {routes - 1} more routes" if name and routes > 1 else name or f"{routes} routes"
+        name = name or f"{routes} route{'s' if routes != 1 else ''}"
     urls = dict.fromkeys(listener.url for listener in listeners)
     threads = f"{settings.serve.threads} thread{'s' if settings.serve.threads != 1 else ''}"
     if settings.process.workers > 1 and not settings.process.no_master:

@@ -12,9 +12,10 @@ from pronghorn.errors import ApplicationLoadError
 from pronghorn.net.listen import Listener
 from pronghorn.observe.access import AccessLog
 from pronghorn.serve.doors import Siblings
+from pronghorn.serve.routing import Routing
 from pronghorn.serve.worker import Worker
 from pronghorn.wsgi.call import WSGIApplication
-from pronghorn.wsgi.environ import server_environ
+from pronghorn.wsgi.environ import Environ, server_environ
 
 
 def build(
@@ -38,19 +39,33 @@ def build(
         multiprocess=siblings is not None,
         siblings=siblings,
     )
-    worker.routing = served.routing
-    set_deadlines(worker)
+    if served.routing is not None:
+        worker.routing = _Healthy(outer, served.routing) if isinstance(outer, Health) else served.routing
+    set_deadlines(worker, served.least_timeout)
     return worker
 
 
-def set_deadlines(worker: Worker) -> None:
-    """As --request-timeout has it. Before `run`."""
-    if worker.options.request_timeout:
+class _Healthy:
+    """The health check's path before all routes."""
+
+    def __init__(self, health: Health, routing: Routing) -> None:
+        self._health = health
+        self._quick = routing.quick
+        self.body_limit = routing.body_limit
+
+    def quick(self, environ: Environ) -> WSGIApplication | None:
+        """See serve.routing.Routing."""
+        return self._health if self._health.is_meant(environ) else self._quick(environ)
+
+
+def set_deadlines(worker: Worker, least: float = float("inf")) -> None:
+    """As --request-timeout has it. least: the shortest time limit of a route, in seconds. Before `run`."""
+    if worker.options.request_timeout or least != float("inf"):
         # Costs a megabyte, for ctypes: only where it is wanted.
         from pronghorn.serve.deadlines import Deadlines
         from pronghorn.serve.interrupt import interrupt
 
-        worker.deadlines = Deadlines(worker, interrupt)
+        worker.deadlines = Deadlines(worker, interrupt, least)
 
 
 def warm_up(app: WSGIApplication, path: str) -> None:

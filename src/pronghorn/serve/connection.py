@@ -22,7 +22,7 @@ from pronghorn.serve.outbox import Outbox
 from pronghorn.serve.phases import BODY, CALL, CLOSED, FLUSH, HEAD, LINGER, MOVES, QUEUED, RETURNED, Phase
 from pronghorn.serve.poller import READ, WRITE
 from pronghorn.serve.refusals import Answer, refusal
-from pronghorn.serve.routing import limit_body
+from pronghorn.serve.routing import LIMIT, limit_body
 from pronghorn.serve.timers import NEVER
 from pronghorn.wsgi.environ import Environ, EnvironMaker
 from pronghorn.wsgi.input import RequestBody
@@ -80,7 +80,11 @@ class Connection:
             self.h1, self.outbox, worker.clock, worker.persistence, peer, worker.observer
         )
         if isinstance(self.exchange, SeizableExchange):
-            base = {**base, "pronghorn.extend_deadline": self.exchange.extend}
+            base = {
+                **base,
+                "pronghorn.extend_deadline": self.exchange.extend,
+                LIMIT: self.exchange.limit,
+            }
         self.maker = EnvironMaker(base, peer)
         self.seized: Call | None = None
         """The call that runs, where the leader has taken the socket away from it (`deadlines`)."""

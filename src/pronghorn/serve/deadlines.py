@@ -58,14 +58,16 @@ _OUTCOME = {
 class Deadlines:
     """Leader only, but for `come_back`. It stands among the timers like a connection (timers.Timed)."""
 
-    def __init__(self, worker: "Worker", interrupt: Interrupt | None) -> None:
-        """interrupt: None where exceptions cannot be raised in other threads."""
+    def __init__(self, worker: "Worker", interrupt: Interrupt | None, least: float = NEVER) -> None:
+        """interrupt: None where exceptions cannot be raised in other threads. least: the shortest time limit
+        that a route has, in seconds."""
         self.deadline = NEVER
         self.bucket = 0
         self.due = NEVER
         self._worker = worker
         self._interrupt = interrupt
-        self._timeout = worker.options.request_timeout
+        self._timeout = worker.options.request_timeout or NEVER
+        self._least = min(least, self._timeout)
         self._queued: dict[Connection, float] = {}  # since when, oldest first; some do not wait any more
         self._all_stacks_at = 0.0
 
@@ -77,7 +79,7 @@ class Deadlines:
     # What is to be looked at
 
     def begun(self, call: Call) -> None:
-        self._alarm(call.since + self._timeout)
+        self._alarm(call.since + self._least)
 
     def queued(self, connection: "Connection") -> None:
         """It waits for a thread. The call of one that waited is not announced otherwise: it is due later."""
@@ -139,14 +141,14 @@ class Deadlines:
             return NEVER  # it has been posted, or is about to be
         if call.seized_at is not None:
             return self._urge(call, now)
-        if now < call.since + self._timeout:
-            return call.since + self._timeout
         exchange = connection.exchange
         assert isinstance(exchange, SeizableExchange)
         if connection.phase is not CALL:
             return now + _AGAIN  # its thread has not come to it yet
-        if now < exchange.until:
-            return exchange.until
+        limit = self._timeout if exchange.own is None else exchange.own
+        due = max(call.since + limit, exchange.until)
+        if now < due:
+            return due
         if not exchange.seize(even_ended=call.spared):
             call.spared = True
             return now + _AGAIN
@@ -155,7 +157,7 @@ class Deadlines:
         call.seized_at = now
         orphan = Orphan(connection, exchange)
         orphan.finish(exchange.progress)
-        self._tell(call, now, _OUTCOME[exchange.progress])
+        self._tell(call, now, limit, _OUTCOME[exchange.progress])
         return self._urge(call, now)
 
     def _urge(self, call: Call, now: float) -> float:
@@ -191,7 +193,7 @@ class Deadlines:
         finally:
             call.raised = True
 
-    def _tell(self, call: Call, now: float, outcome: str) -> None:
+    def _tell(self, call: Call, now: float, limit: float, outcome: str) -> None:
         worker = self._worker
         if now >= self._all_stacks_at:
             self._all_stacks_at = now + _ALL_STACKS_EVERY
@@ -202,7 +204,7 @@ class Deadlines:
             "%s has run for %.1f s, --request-timeout is %g s: %s\n%s",
             call,
             now - call.since,
-            self._timeout,
+            limit,
             outcome,
             where,
         )

@@ -208,7 +208,7 @@ class SeizableExchange(H1Exchange):
     that is another one (--write-timeout).
     """
 
-    __slots__ = ("_guard", "progress", "until")
+    __slots__ = ("_guard", "own", "progress", "until")
 
     def __init__(
         self,
@@ -223,12 +223,19 @@ class SeizableExchange(H1Exchange):
         self._guard = Guard()
         # Of the request
         self.progress = NOTHING
+        self.own: float | None = None
+        """Seconds that this request may take, where its route says so."""
         self.until = 0.0
 
     def begin_call(self) -> None:
         super().begin_call()
         self.progress = NOTHING
         self.until = 0.0
+        self.own = None
+
+    def limit(self, seconds: float) -> None:
+        """This request's route has a time limit of its own; 0 for none. The call's thread, as it begins."""
+        self.own = seconds or math.inf
 
     def extend(self, seconds: float) -> None:
         """`pronghorn.extend_deadline`: this request may take so many seconds from now. Raises ValueError.

@@ -19,6 +19,10 @@ ANSWER = "pronghorn.answer"
 """Where in the environ the application stands that answers at once."""
 
 
+LIMIT = "pronghorn.limit_deadline"
+"""Where in the environ a route's time limit is told to the server; only where there are deadlines."""
+
+
 class Routing(Protocol):
     """Leader only; neither may block, but for the disk, or raise."""
 

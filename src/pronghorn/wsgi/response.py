@@ -31,7 +31,7 @@ _NOT_IN_HINTS = HOP_BY_HOP | {"content-length"}
 
 
 class Heads:
-    """The last head of each status, and some more, so that equal header lists are checked and written down once.
+    """The last head of each status, and some more: equal header lists are checked and written down once.
 
     Any thread: entries are replaced whole and never changed. Lists with Set-Cookie are not kept: they
     are personal and rarely repeat.
