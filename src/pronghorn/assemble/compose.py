@@ -13,7 +13,7 @@ from pronghorn.apps.mount import Mount
 from pronghorn.apps.static.app import Static
 from pronghorn.config.composition import AppSpec, Composition, MiddlewareSpec, RouteSpec
 from pronghorn.config.routes import GIVEN
-from pronghorn.errors import ApplicationLoadError, StartupError
+from pronghorn.errors import ApplicationLoadError, ConfigError, StartupError
 from pronghorn.serve.routing import LIMIT
 from pronghorn.wsgi.call import WSGIApplication
 from pronghorn.wsgi.environ import Environ
@@ -64,6 +64,7 @@ def compose(composition: Composition, load: Load, given: WSGIApplication | None 
         key = (route.host, route.path) if route.host else route.path
         try:
             table[key] = _route(route, application)
+            Mount({key: table[key]})  # what is wrong with its path or host is told with its line
         except StartupError as error:
             error.where = error.where or route.where
             raise
@@ -108,12 +109,24 @@ def _wrap(app: WSGIApplication, spec: MiddlewareSpec) -> WSGIApplication:
     except StartupError as error:
         error.where = error.where or spec.where
         raise
-    except Exception as error:
-        raise ApplicationLoadError(
-            f"The middleware {spec.name} cannot be made: {type(error).__name__}: {error}",
+    except TypeError as error:
+        if spec.name not in NAMES:
+            raise _unmade(spec, error) from error
+        raise ConfigError(
+            f"The middleware {spec.name}: {str(error).replace('.__init__()', '')}.",
             where=spec.where,
-            mend="A middleware takes an application and its options, and returns an application.",
+            mend="docs/middleware.md lists its options.",
         ) from error
+    except Exception as error:
+        raise _unmade(spec, error) from error
+
+
+def _unmade(spec: MiddlewareSpec, error: Exception) -> ApplicationLoadError:
+    return ApplicationLoadError(
+        f"The middleware {spec.name} cannot be made: {type(error).__name__}: {error}",
+        where=spec.where,
+        mend="A middleware takes an application and its options, and returns an application.",
+    )
 
 
 class _Patient:

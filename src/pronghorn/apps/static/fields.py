@@ -51,7 +51,7 @@ class FieldsMaker:
         self._cache = [(Pattern(glob), _cache_control(value)) for glob, value in options.cache.items()]
         self._more = [(Pattern(glob), list(fields.items())) for glob, fields in options.headers.items()]
         self._is_immutable = _immutable_test(options.immutable_file_test)
-        self._mimetypes = {ending.lower(): kind for ending, kind in options.mimetypes.items()}
+        self._mimetypes = {ending.lower(): kind for ending, kind in (options.mimetypes or {}).items()}
         self._cors = "all" if options.allow_all_origins else options.cors
 
     def make(self, target: Target, coding: str, status: os.stat_result, now: float) -> Headers:

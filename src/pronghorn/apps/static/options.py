@@ -1,11 +1,13 @@
 """How Static behaves. Every field has a default; WhiteNoise's names mean here what they mean there."""
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from pronghorn.errors import ConfigError
+from pronghorn.http.fields import TOKEN, VALUE
 
 CODINGS = {"zstd": ".zst", "br": ".br", "gzip": ".gz"}
 """Content codings and the ending of the files that hold them, in the order in which we prefer them."""
@@ -15,6 +17,10 @@ _CHOICES = {
     "symlinks": ("inside", "follow", "deny"),
     "cors": ("none", "fonts", "all"),
 }
+
+
+_OURS = ("content-length", "transfer-encoding", "connection", "content-range", "content-encoding", "date")
+"""What says how the answer is framed or coded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +86,49 @@ class StaticOptions:
             raise ConfigError(
                 f"cache_seconds of a static root must be from 0 to 1, not {self.cache_seconds}."
             )
+        for name in ("max_age", "cache_entries", "cache_memory"):
+            if (getattr(self, name) or 0) < 0:
+                raise ConfigError(f"{name} of a static root must not be negative.")
+        self._check_fields()
+
+    def _check_fields(self) -> None:
+        """What ends in answers' fields must be able to stand there."""
+        if isinstance(self.immutable_file_test, str) and self.immutable_file_test != "auto":
+            try:
+                re.compile(self.immutable_file_test)
+            except re.error as error:
+                raise ConfigError(f"immutable_file_test is no regular expression: {error}.") from error
+        for pattern, more in self.headers.items():
+            for name, value in more.items():
+                if name.lower() in _OURS:
+                    raise ConfigError(f"headers of {pattern!r}: {name} is the server's own to say.")
+                _check_value(f"headers of {pattern!r}: {name}", value)
+                if not name or name.encode("utf-8").translate(None, TOKEN):
+                    raise ConfigError(f"headers of {pattern!r}: {name!r} is not the name of a field.")
+        for ending, kind in (self.mimetypes or {}).items():
+            _check_value(f"mimetypes: {ending}", kind)
+            if not re.match(r"[^\s/;]+/[^\s/;]+", kind):
+                raise ConfigError(f"mimetypes: {kind!r} is not a media type, such as text/plain.")
+        _check_value("charset", self.charset)
+        for status in self.error_pages:
+            if not 400 <= status <= 599:
+                raise ConfigError(f"error_pages: {status} is no status of an error, 400 to 599.")
 
     @property
     def index(self) -> str:
         """The index file's name; empty for none."""
         given = self.index_file
         return given if isinstance(given, str) else "index.html" if given else ""
+
+
+def _check_value(what: str, value: str) -> None:
+    """RFC 9110 section 5.5."""
+    try:
+        octets = value.encode("latin-1")
+    except UnicodeEncodeError:
+        octets = b"\0"
+    if octets.translate(None, VALUE):
+        raise ConfigError(f"{what} has characters that cannot stand in a field, such as a line break.")
 
 
 def with_names(options: StaticOptions, names: dict[str, Any]) -> StaticOptions:
