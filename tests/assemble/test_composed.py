@@ -2,11 +2,16 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pronghorn.apps.mount import Mount
+from pronghorn.apps.static.app import Static
+from pronghorn.assemble.compose import Composed
 from tests.process.harness import Server, running
-from tests.serving import head
+from tests.serving import head, serving
 
 APP = """
 import time
@@ -81,3 +86,34 @@ def test_files_need_no_thread(server: Server) -> None:
         assert server.get("/files/none").status == 404
         assert time.monotonic() - began < 0.5
         assert one.read_answer().body == other.read_answer().body == b"said"
+
+
+def test_what_is_wrapped_around_files_is_not_passed_by(tmp_path: Path) -> None:
+    """A middleware that hands on attributes has `quick`, and is asked all the same; so is a subclass."""
+    (tmp_path / "a.txt").write_text("secret")
+
+    class Guard:
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.app, name)
+
+        def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
+            start_response("401 Unauthorized", [])
+            return [b""]
+
+    class Private(Static):
+        def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
+            start_response("401 Unauthorized", [])
+            return [b""]
+
+    table = {
+        "/open": Static(str(tmp_path)),
+        "/guard": Guard(Static(str(tmp_path))),
+        "/sub": Private(str(tmp_path)),
+    }
+    mount = Mount(table)
+    composed = Composed(mount, {}, True)
+    with serving(mount, prepare=lambda worker: setattr(worker, "routing", composed)) as server:
+        assert [server.get(f"{path}/a.txt").status for path in table] == [200, 401, 401]

@@ -40,7 +40,20 @@ class _Target:
     def __init__(self, app: WSGIApplication, key: Key) -> None:
         self.app = app
         self.key = key
-        self.quick: Callable[[Environ], WSGIApplication | None] | None = getattr(app, "quick", None)
+        self.quick: Callable[[Environ], WSGIApplication | None] | None = quick_of(app)
+
+
+def quick_of(app: Any) -> Any:
+    """Its `quick`, where the same class defines `__call__`.
+
+    A middleware that passes attributes on, or a subclass with a `__call__` of its own, would be passed
+    by, and with it, perhaps, who may have the file.
+    """
+    for kind in type(app).__mro__:
+        there = vars(kind)
+        if "quick" in there or "__call__" in there:
+            return app.quick if "quick" in there and "__call__" in there else None
+    return None
 
 
 class _Place:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pronghorn.apps.load import load_object, make
 from pronghorn.apps.middleware.registry import NAMES
-from pronghorn.apps.mount import Mount
+from pronghorn.apps.mount import Mount, quick_of
 from pronghorn.apps.static.app import Static
 from pronghorn.config.composition import AppSpec, Composition, MiddlewareSpec, RouteSpec
 from pronghorn.config.routes import GIVEN
@@ -36,7 +36,7 @@ class Composed:
         """Seconds: the shortest time limit that a route has of its own."""
         self.app = app
         self._limits = limits
-        self.quick = app.quick
+        self.quick = quick_of(app)
 
     @property
     def knows_more(self) -> bool:
@@ -137,7 +137,7 @@ class _Patient:
     def __init__(self, app: WSGIApplication, seconds: float) -> None:
         self._app = app
         self._seconds = seconds
-        self.quick = getattr(app, "quick", lambda environ: None)
+        self.quick = quick_of(app) or (lambda environ: None)
 
     def __call__(self, environ: Environ, start_response: Any) -> Any:
         limit = environ.get(LIMIT)

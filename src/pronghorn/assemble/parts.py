@@ -155,9 +155,13 @@ def load_served(settings: Settings, app: WSGIApplication | str, log: logging.Log
     """The one application, or all that the routes lead to. Raises StartupError."""
     if not settings.composition:
         loaded = load_application(app, settings, log) if isinstance(app, str) else app
-        if not (type(loaded).__module__.startswith("pronghorn.apps.") and hasattr(loaded, "quick")):
+        if not type(loaded).__module__.startswith("pronghorn.apps."):
             return Served(loaded)
+        from pronghorn.apps.mount import quick_of
         from pronghorn.assemble.compose import Composed
+
+        if quick_of(loaded) is None:
+            return Served(loaded)
 
         return Served(loaded, Composed(loaded, {}, True))  # a Mount, or another of ours that has files
     from pronghorn.assemble.compose import compose

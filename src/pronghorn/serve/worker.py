@@ -103,7 +103,7 @@ class Worker:
         self.limits = limits
         self.log = errors if errors is not None else logging.getLogger("pronghorn.error")
         self.application = Application(app, self.log)
-        self.quick_application = Application(answer_at_once, self.log)
+        self.quick_application = Application(answer_at_once, self.log, many_heads=True)
         self.clock = Clock()
         self.held = Held()
         self.persistence = Persistence(options.keep_alive > 0)

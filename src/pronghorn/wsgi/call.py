@@ -30,11 +30,12 @@ class Application:
 
     __slots__ = ("_app", "_heads", "_log", "_warn")
 
-    def __init__(self, app: WSGIApplication, log: logging.Logger) -> None:
+    def __init__(self, app: WSGIApplication, log: logging.Logger, many_heads: bool = False) -> None:
+        """many_heads: see Heads."""
         self._app = app
         self._log = log
         self._warn = log.warning
-        self._heads = Heads()
+        self._heads = Heads(many_heads)
 
     def call(self, exchange: Exchange, environ: Environ) -> None:
         """Call the application once and send what it returns. Raises nothing that the application caused."""

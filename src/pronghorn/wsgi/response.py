@@ -22,6 +22,7 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 _HEADS_MOST = 64
 """Statuses whose last head is remembered; an application uses a handful."""
 
+_LINES_MOST = 2048
 _OTHERS_MOST = 512
 """Arbitrary: heads that are remembered beside those, about as many as the files of a busy site."""
 
@@ -37,9 +38,11 @@ class Heads:
     are personal and rarely repeat.
     """
 
-    __slots__ = ("last", "others", "warned")
+    __slots__ = ("_many", "last", "others", "warned")
 
-    def __init__(self) -> None:
+    def __init__(self, many: bool = False) -> None:
+        """many: several lists of one status come in turns, as with files, and not a new one each time."""
+        self._many = many
         self.last: dict[str, tuple[Headers, ResponseHead]] = {}
         self.others: dict[tuple[Any, ...], ResponseHead] = {}
         """By status and fields: files are asked for in turns, each with fields of its own."""
@@ -47,7 +50,7 @@ class Heads:
 
     def find(self, status: Any, headers: Any) -> ResponseHead | None:
         """The head of an equal list before the last one."""
-        if type(headers) is not list:
+        if not self._many or type(headers) is not list:
             return None
         try:
             return self.others.get((status, *headers))
@@ -71,9 +74,10 @@ class Heads:
         known = status in self.last or len(self.last) < _HEADS_MOST
         if known and not any(name.lower() == "set-cookie" for name, _ in fields):
             self.last[status] = (fields, head)
-            if len(self.others) >= _OTHERS_MOST:
-                self.others.clear()
-            self.others[status, *fields] = head
+            if self._many and len(head.lines) <= _LINES_MOST:
+                if len(self.others) >= _OTHERS_MOST:
+                    self.others.clear()
+                self.others[status, *fields] = head
         return head
 
 

@@ -23,6 +23,9 @@ from pronghorn.errors import ConfigError, StartupError
 
 Environ = dict[str, Any]
 
+_WAITING_MOST = 3
+"""Requests whose password is being checked, or is the next to be: the others are told to come again."""
+
 _REMEMBERED = 1024
 """Arbitrary: more people than have a password in a file."""
 
@@ -64,10 +67,18 @@ class BasicAuth:
         self._key = token_bytes(32)
         self._verified: dict[bytes, str] = {}
         self._hashing = threading.Lock()
+        self._remembering = threading.Lock()
+        self._turns = threading.BoundedSemaphore(_WAITING_MOST)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         given = environ.get("HTTP_AUTHORIZATION", "")
-        user = self._user(given) if given else None
+        try:
+            user = self._user(given) if given else None
+        except _TooManyGuesses:
+            text = "Too many people ask at once. Try again in a moment."
+            fields, body = error_answer("503 Service Unavailable", text, environ)
+            start_response("503 Service Unavailable", [*fields, ("Retry-After", "1")])
+            return [b"" if environ.get("REQUEST_METHOD") == "HEAD" else body]
         if user is None:
             return self._refuse(environ, start_response)
         environ["REMOTE_USER"] = user
@@ -88,7 +99,7 @@ class BasicAuth:
         if credentials is None or not self._verify(*credentials):
             return None
         user = credentials[0].encode().decode("latin-1")
-        with self._hashing:
+        with self._remembering:
             if len(self._verified) >= _REMEMBERED:
                 del self._verified[next(iter(self._verified))]
             self._verified[token] = user
@@ -97,15 +108,25 @@ class BasicAuth:
     def _verify(self, name: str, password: str) -> bool:
         """An unknown name takes as long as a known one."""
         stored = self._users.get(name)
-        # One at a time: each takes a processor and 32 MiB, and everybody may ask for it.
-        with self._hashing:
-            right = (stored or self._nobody).fits(password)
+        # One at a time: each takes a processor and 32 MiB, and everybody may ask for it. Nor may those who
+        # guess take all the threads by waiting.
+        if not self._turns.acquire(blocking=False):
+            raise _TooManyGuesses
+        try:
+            with self._hashing:
+                right = (stored or self._nobody).fits(password)
+        finally:
+            self._turns.release()
         return right and stored is not None
 
     def _refuse(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         fields, body = error_answer("401 Unauthorized", "A name and a password are needed here.", environ)
         start_response("401 Unauthorized", [*fields, ("WWW-Authenticate", self._challenge)])
         return [b"" if environ.get("REQUEST_METHOD") == "HEAD" else body]
+
+
+class _TooManyGuesses(Exception):
+    """Hashes are being computed, and others wait for their turn already."""
 
 
 def _credentials(given: str) -> tuple[str, str] | None:

@@ -30,6 +30,7 @@ CONDITIONS = frozenset(
 _OF_PARTS = frozenset({"content-type", "content-encoding"})
 _NOT_IN_ERRORS = frozenset({"etag", "last-modified", "accept-ranges", "cache-control", "vary"})
 
+_PARTS_MOST = 1 << 20
 _TRIES = 8
 Environ = dict[str, Any]
 Refuse = Callable[[str, Environ, StartResponse, Headers], Iterable[bytes]]
@@ -109,10 +110,14 @@ class FileAnswer:
         asked = environ.get("HTTP_RANGE") if get else None  # RFC 9110 section 14.2: GET only
         if asked is not None and range_applies(environ, self.etag, self._modified, now):
             found = ranges.parse_ranges(asked, self._size)
-            if found is not None:
+            if found is not None and not self._is_too_long(found):
                 return self._partial(found, environ, start_response)
         start_response("200 OK", self._fields.copy())
         return self._body(0, self._size, environ) if get else []
+
+    def _is_too_long(self, found: list[ranges.Range]) -> bool:
+        """Several parts pass through a thread or a temporary file; the whole file through neither."""
+        return len(found) > 1 and sum(end - start for start, end in found) > _PARTS_MOST
 
     def _partial(
         self, found: list[ranges.Range], environ: Environ, start_response: StartResponse

@@ -13,7 +13,7 @@ from typing import Any
 
 from pronghorn.apps.pages import error_answer, wants_html
 from pronghorn.apps.static.answer import FileAnswer, Refusal
-from pronghorn.apps.static.cache import Answer, Cache, Entry, StartResponse
+from pronghorn.apps.static.cache import Answer, Cache, Entry, StartResponse, give_back
 from pronghorn.apps.static.fields import Headers
 from pronghorn.apps.static.lookup import Root, is_malformed
 from pronghorn.apps.static.options import StaticOptions, with_names
@@ -122,7 +122,7 @@ class Static:
         try:
             entry = places.find(path)
         except Busy:
-            self._cache.clear()  # gives back the descriptors that we hold
+            give_back()  # gives back the descriptors that we hold
             try:
                 entry = places.find(path)
             except Busy:

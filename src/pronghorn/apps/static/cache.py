@@ -6,6 +6,7 @@ as long as an answer needs it: Python's reference counting closes the descriptor
 
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Any, Protocol
@@ -31,6 +32,15 @@ class Answer(Protocol):
 
     def is_current(self) -> bool:
         """Whether it is still true, where that is worth a system call for each request."""
+
+
+_caches: "weakref.WeakSet[Cache]" = weakref.WeakSet()
+
+
+def give_back() -> None:
+    """Close what no answer needs, in all caches of the process."""
+    for cache in list(_caches):
+        cache.clear()
 
 
 class Descriptor:
@@ -88,11 +98,17 @@ class Cache:
         self._descriptors = 0
         self._descriptors_most = _descriptors_most()
         self._lock = threading.Lock()
+        _caches.add(self)
 
     def put(self, path: str, entry: Entry) -> None:
         """Remember, and forget the oldest ones until there is room."""
         if not self._seconds or len(path) > _LONGEST or entry.octets > self._memory:
             return
+        if (
+            entry.descriptors
+            and sum(one._descriptors for one in _caches) + entry.descriptors > self._descriptors_most
+        ):
+            give_back()
         now = monotonic()
         entry.expires = now + self._seconds
         with self._lock:

@@ -57,10 +57,16 @@ def range_applies(environ: Mapping[str, Any], etag: str, modified: int, now: flo
     return not weak and parse_http_date(given, now) == modified
 
 
+_TAGS_MOST = 64
+"""Arbitrary: more entity tags are more work than a client may ask for."""
+
+
 def matches(field: str, etag: str, *, strong: bool) -> bool:
     """Whether a list of entity tags, or `*`, has this one (section 8.8.3.2). Others are passed over."""
     if field.strip(" \t") == "*":
         return True
+    if field.count(",") > _TAGS_MOST:
+        return False
     weak = etag.startswith("W/")
     if strong and weak:
         return False

@@ -95,7 +95,8 @@ class FieldsMaker:
         for pattern, more in self._more:
             if pattern.matches(target.url, kind):
                 for name, value in more:
-                    headers[name] = value
+                    before = headers.get("Vary") if name.lower() == "vary" else None
+                    headers[name] = f"{before}, {value}" if before else value
         if self._options.add_headers_function is not None:
             self._options.add_headers_function(headers, target.path, target.url)
         return headers.items()

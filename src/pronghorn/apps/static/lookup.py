@@ -260,10 +260,10 @@ def is_malformed(path: str, target: str | None) -> bool:
 
     target: the request target as it was sent, if the server tells.
     """
-    if path.translate(_NO_CONTROLS) != path or any(char > "\xff" for char in path):
+    if _NEVER.search(path) is not None:
         return True
     return "%" in path and target is not None and _BAD_PERCENT.search(target.partition("?")[0]) is not None
 
 
-_NO_CONTROLS = dict.fromkeys([*range(0x20), 0x7F, 0x5C])
+_NEVER = re.compile(r"[\x00-\x1f\x7f\\]|[^\x00-\xff]")
 _BAD_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
