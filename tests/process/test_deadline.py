@@ -193,7 +193,8 @@ def test_all_threads_stuck_at_once() -> None:
     with running(SITE, *deadline(), "--threads", "2", "--workers", "2") as server, Load(server.port) as load:
         before = server.wait_for_workers(2)
         questions = [Question(server, "/stuck?60") for _ in range(4)]
-        assert [question.result().status for question in questions] == [504] * 4
+        statuses = [question.result().status for question in questions]
+        assert set(statuses) <= {503, 504} and 504 in statuses, "one may have waited behind two others"
         load.wait_for_other_than(before)
         eventually(lambda: not server.worker_pids() & before, "the end of both", patience=40)
         server.wait_for_workers(2)
