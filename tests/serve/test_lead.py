@@ -20,6 +20,9 @@ def test_an_old_leader_leaves_the_new_one_its_lead() -> None:
             worker.crew.slot.pop()  # the lookout takes the lead,
             worker.crew.slot = others  # and runs a call
 
+        def resume(self) -> bool:
+            raise AssertionError("nobody leads")
+
     assert worker.run_call(Call()) is False
     assert len(others) == 1
     worker.poller.close()

@@ -42,7 +42,6 @@ class Call:
         "right",
         "seized_at",
         "since",
-        "spared",
     )
 
     def __init__(self, connection: "Connection", member: Member, since: float) -> None:
@@ -52,8 +51,6 @@ class Call:
         self.member = member
         self.since = since
         # Of its deadline (`deadlines`)
-        self.spared = False
-        """It was sending, or had sent, when its time was over."""
         self.seized_at: float | None = None
         """When its client was taken from it."""
         self.right = [True]

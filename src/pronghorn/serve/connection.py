@@ -160,16 +160,20 @@ class Connection:
             self.watch(READ)
 
     def resume(self) -> bool:
-        """It was posted: the call has ended, or an answer waits for the client. False: the lead was lost."""
-        if self.phase is RETURNED:
-            self._worker.calls.end(self)
-            return True if self.seized is not None else self._settle()
-        if self.seized is not None:
-            return True
-        if self.phase in (QUEUED, CALL) and self.outbox.waiting:
+        """Posted: the call has ended, and its thread has let go. False: the lead was lost."""
+        self._worker.calls.end(self)
+        return True if self.seized is not None else self._settle()
+
+    def _await_room(self) -> bool:
+        """Posted: an answer waits for the client, or did; the call may have ended since."""
+        if self.seized is None and self.phase in (QUEUED, CALL) and self.outbox.waiting:
             self.watch(self._mask & READ | WRITE)
             self._expect_progress()
-        elif self._tls and self.phase in (HEAD, BODY) and self._transport.pending():
+        return True
+
+    def _read_pending(self) -> bool:
+        """Posted: TLS has octets at hand, unless they have been read since. False: the lead was lost."""
+        if self.phase in (HEAD, BODY) and self._transport.pending():
             return self.ready(READ)
         return True
 
@@ -234,7 +238,7 @@ class Connection:
         if self.deadline < self.due:
             worker.timers.watch(self)
         if self._tls and self._transport.pending():
-            worker.post(self)
+            worker.post(self, self._read_pending)
 
     def _begin_body(self, request: Request) -> bool:
         """Whether the body is complete already."""
@@ -283,7 +287,7 @@ class Connection:
         if self.deadline < self.due:
             worker.timers.watch(self)
         if self._tls and self._transport.pending():
-            worker.post(self)
+            worker.post(self, self._read_pending)
 
     def _take_body(self, data: bytes) -> bool:
         """Whether the body is complete now."""
@@ -417,7 +421,7 @@ class Connection:
 
     def _ask_flush(self) -> None:
         """An answer waits. The owner's thread."""
-        self._worker.post(self)
+        self._worker.post(self, self._await_room)
 
     def _flush_some(self) -> None:
         if self.outbox.flush():

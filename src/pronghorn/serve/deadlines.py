@@ -149,8 +149,9 @@ class Deadlines:
         due = max(call.since + limit, exchange.until)
         if now < due:
             return due
-        if not exchange.seize(even_ended=call.spared):
-            call.spared = True
+        # The client that has its whole answer may be about to send the next request: leave it its connection
+        # while the call may still be about to end.
+        if not exchange.seize(even_ended=now >= due + GRACE):
             return now + _AGAIN
         # From here on its thread touches neither the protocol's state nor the socket: both are the leader's.
         connection.seized = call

@@ -131,7 +131,7 @@ class Worker:
         self._siblings = siblings
         self._bases = {listener: self._base(listener, multiprocess) for listener in listeners}
         self._targets: dict[int, Target] = {}
-        self._posts: deque[Connection] = deque()
+        self._posts: deque[tuple[Connection, Callable[[], bool]]] = deque()
         self._batch: Iterator[tuple[int, int]] = iter(())
         self._errands: deque[Callable[[], None]] = deque()
         self._bell = Bell(self._signalled)
@@ -232,9 +232,9 @@ class Worker:
         self._errands.append(errand)
         self._wake()
 
-    def post(self, connection: Connection) -> None:
-        """Have the leader `resume` it."""
-        self._posts.append(connection)
+    def post(self, connection: Connection, step: Callable[[], bool]) -> None:
+        """Have the leader do this step of the connection's. Its owner; what was posted first is done first."""
+        self._posts.append((connection, step))
         if self._polling:
             self._wake()
 
@@ -303,9 +303,9 @@ class Worker:
         """Connections that came back, and requests that waited for a thread. False: the lead was lost."""
         posts = self._posts
         for _ in range(len(posts)):
-            connection = posts.popleft()
+            connection, step = posts.popleft()
             try:
-                if not connection.resume():
+                if not step():
                     return False
             except Exception as error:
                 self._sacrifice(connection, error)
@@ -317,7 +317,7 @@ class Worker:
             if ran is False:
                 return False
             if ran:
-                posts.append(waiting)
+                posts.append((waiting, waiting.resume))
         return True
 
     def _end_round(self) -> None:
@@ -410,7 +410,7 @@ class Worker:
         """After a call without the lead, or whose lead was lost. The thread that ran it."""
         if self.deadlines is not None:
             self.deadlines.come_back(connection)
-        self.post(connection)  # not before: who is posted may be called again, by another thread
+        self.post(connection, connection.resume)  # not before: who is posted may be called again, by another thread
 
     def _watch_call(self, call: Call) -> None:
         """Leader only."""
