@@ -10,15 +10,15 @@ from pronghorn.serve.worker import Worker
 def test_an_old_leader_leaves_the_new_one_its_lead() -> None:
     """The lead is lost during a call, and the new leader offers it during a call of its own."""
     worker: Any = Worker(lambda environ, start_response: [], [], ServeOptions(), Limits())
-    worker.crew.watched = True
+    worker.crew.turn.watched = True
     others = [object()]
 
     class Call:
         phase = 0
 
         def call(self) -> None:
-            worker.crew.slot.pop()  # the lookout takes the lead,
-            worker.crew.slot = others  # and runs a call
+            worker.crew.turn.slot.pop()  # the lookout takes the lead,
+            worker.crew.turn.slot = others  # and runs a call
 
         def resume(self) -> bool:
             raise AssertionError("nobody leads")

@@ -157,15 +157,15 @@ def test_usually_slow_calls_run_without_the_lead(threads: int) -> None:
     with serving(app, threads=threads) as server, server.connect() as client:
         for _ in range(30):
             client.ask(head("GET", "/slow"))
-        assert server.worker.crew.slow, "the lead is handed on before each call"
+        assert server.worker.crew.turn.slow, "the lead is handed on before each call"
         # The first comes while the lookout is calm, and looks every 5 ms only.
         # Now and then the machine lets the lookout wait longer than that.
         assert sum(leaders[1:]) <= 3, "whoever has been in a call for 5 ms leads no more"
         for _ in range(2000):
-            if not server.worker.crew.slow:
+            if not server.worker.crew.turn.slow:
                 break
             client.ask(head("GET", "/quick"))
-        assert not server.worker.crew.slow, "quick calls run on the leader again"
+        assert not server.worker.crew.turn.slow, "quick calls run on the leader again"
 
 
 def test_a_connection_has_one_owner_while_the_lead_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,10 +184,10 @@ def test_a_connection_has_one_owner_while_the_lead_is_handed_on(monkeypatch: pyt
 
         monkeypatch.setattr(crew, "_doze_off", lambda me, seen: False)
         assert client.ask(head("GET", "/before")).body == b"/before"
-        assert crew.watched
+        assert crew.turn.watched
         monkeypatch.setattr(crew, "hand_on", hand_on)
         monkeypatch.setattr(crew, "sample", lambda seconds: None)
-        crew.slow = True
+        crew.turn.slow = True
         client.send(head("GET", "/first"))
         assert handed.wait(PATIENCE)
         (connection,) = server.worker.connections

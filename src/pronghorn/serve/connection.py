@@ -364,8 +364,9 @@ class Connection:
 
     def answer(self, answer: Answer) -> None:
         """In the application's place. The connection ends with it."""
+        head, block = answer
         try:
-            self.exchange.respond(*answer)
+            self.exchange.respond(head, block)
         except ClientDisconnected:
             self.exchange.abort()
         self.phase = RETURNED

@@ -22,7 +22,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 Task = TypeVar("Task")
 
@@ -84,8 +84,22 @@ class Taken(NamedTuple, Generic[Task]):
     since: float
 
 
+class Turn:
+    """What the leader touches for each call, and the lookout looks at. No lock: see above."""
+
+    __slots__ = ("calls", "slot", "slow", "watched")
+
+    def __init__(self) -> None:
+        self.slot: list[Any] = []
+        self.calls = 0
+        self.watched = False
+        """Somebody looks out."""
+        self.slow = False
+        """Calls are usually slow: the lead is handed on before each."""
+
+
 class Crew(Generic[Task]):
-    """The threads of one worker. The hot path has `slot`, `calls`, `watched`, `slow`; the rest is locked."""
+    """The threads of one worker. The hot path has `turn`; the rest is locked."""
 
     def __init__(
         self,
@@ -96,10 +110,7 @@ class Crew(Generic[Task]):
     ) -> None:
         """lead: the leader's loop, until the lead is lost or the work is over. run: a call of a waiting task,
         by this member. nudge: make the leader look around."""
-        self.slot: list[Task] = []
-        self.calls = 0
-        self.watched = False
-        self.slow = False
+        self.turn = Turn()
         self._average = 0.0
         self._alert_until = 0.0  # a call was slow not long ago
         self._lock = threading.Lock()
@@ -149,7 +160,7 @@ class Crew(Generic[Task]):
                 if member is not None:
                     resting.append(member)
             self._lookout = self._wanted = None
-            self.watched = False
+            self.turn.watched = False
         for member in resting:
             member.give(Order.STOP)
 
@@ -163,7 +174,7 @@ class Crew(Generic[Task]):
     @property
     def crowded(self) -> bool:
         """Every thread that may call is in a call."""
-        return not self._idle and not self.watched
+        return not self._idle and not self.turn.watched
 
     @property
     def queued(self) -> int:
@@ -173,7 +184,7 @@ class Crew(Generic[Task]):
     @property
     def busy(self) -> int:
         """Threads in calls, about."""
-        return len(self._members) - 1 - len(self._idle) - self.watched
+        return len(self._members) - 1 - len(self._idle) - self.turn.watched
 
     def roles(self) -> dict[int, str]:
         """What those threads do that are in no call, by identifier."""
@@ -200,14 +211,14 @@ class Crew(Generic[Task]):
     def post_lookout(self, task: Task) -> bool:
         """Somebody must watch before a call is run inline. False: nobody is free, the task waits instead."""
         with self._lock:
-            if self.watched:
+            if self.turn.watched:
                 return True
             leader = self._leader
             if not self._idle or (leader is not None and not leader.may_call):
                 self._waiting.append(task)
                 return False
             self._lookout = lookout = self._idle.pop()
-            self.watched = True
+            self.turn.watched = True
         lookout.give(Order.WATCH)
         return True
 
@@ -220,7 +231,7 @@ class Crew(Generic[Task]):
                 assert self._lookout is not None
                 member = self._lookout
                 self._lookout = None
-                self.watched = False
+                self.turn.watched = False
             self._leader = member
         member.give(Order.LEAD)
 
@@ -265,7 +276,7 @@ class Crew(Generic[Task]):
     def sample(self, seconds: float) -> None:
         """How long a call took, or on average the calls of one round."""
         self._average += _WEIGHT * (min(seconds, _SAMPLE_MOST) - self._average)
-        self.slow = self._average > (QUICK if self.slow else SLOW)
+        self.turn.slow = self._average > (QUICK if self.turn.slow else SLOW)
 
     # Members
 
@@ -317,7 +328,7 @@ class Crew(Generic[Task]):
 
     def _watch(self, me: Member) -> Order:
         """The lookout, until it is given another order or takes the lead; when nothing happens, it rests."""
-        seen = self.calls
+        seen = self.turn.calls
         drowsy = 0
         wait: float | None = self._tick()
         while True:
@@ -328,13 +339,13 @@ class Crew(Generic[Task]):
             else:
                 if order is not Order.WATCH:
                     return order
-                seen, drowsy, wait = self.calls, 0, self._tick()
+                seen, drowsy, wait = self.turn.calls, 0, self._tick()
                 continue
-            if self.calls != seen:
-                seen, drowsy = self.calls, 0
+            if self.turn.calls != seen:
+                seen, drowsy = self.turn.calls, 0
                 if wait == TICK:
                     wait = self._tick()
-            elif self.slot:
+            elif self.turn.slot:
                 if self._take_lead(me, wait or TICK):
                     return Order.LEAD
             elif (drowsy := drowsy + 1) > DROWSY and self._doze_off(me, seen):
@@ -349,14 +360,14 @@ class Crew(Generic[Task]):
             if self._lookout is not me:
                 return False  # an order is on its way
             try:
-                task = self.slot.pop()
+                task = self.turn.slot.pop()
             except IndexError:
                 return False  # the call has just returned
             now = time.monotonic()
             self._taken = Taken(task, self.leader, now - tick)
             self._alert_until = now + ALERT
             self._lookout = None
-            self.watched = False
+            self.turn.watched = False
             self._leader = me
         return True
 
@@ -366,9 +377,9 @@ class Crew(Generic[Task]):
         with self._lock:
             if self._lookout is not me:
                 return False
-            self.watched = False
-            if self.calls != seen:
-                self.watched = True
+            self.turn.watched = False
+            if self.turn.calls != seen:
+                self.turn.watched = True
                 return False
             self._lookout = None
             self._idle.append(me)

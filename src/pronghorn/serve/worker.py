@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from pronghorn import __version__
@@ -58,33 +57,32 @@ class Target(Protocol):
         """False: the lead was lost meanwhile."""
 
 
-class Worker:
+class Hooks:
+    """What may be set on a worker before `run`, by whoever wants it."""
+
+    def __init__(self) -> None:
+        self.after_request: Callable[[], None] | None = None
+        """Called after each exchange, in the thread that ended it."""
+        self.began: Callable[[], None] | None = None
+        """Called in `run` when connections are accepted."""
+        self.on_signal: Mapping[int, Callable[[], None]] = {}
+        """By signal number: what the leader does."""
+        self.abandon: Callable[[], None] | None = None
+        """Called when a call on the main thread is stuck beyond the graceful timeout: does not return."""
+        self.pulse: Pulse | None = None
+        """Where there is a master."""
+        self.routing: Routing | None = None
+        """Where some requests need no application thread."""
+        self.deadlines: Deadlines | None = None
+        """Where calls have a time limit (--request-timeout)."""
+        self.orphan = False
+        """The master is gone: perhaps nobody else takes what is in the accept queues."""
+        self.stuck: Callable[[str], None] | None = None
+        """Told once, when a call cannot be ended: the process should be replaced."""
+
+
+class Worker(Hooks):
     """Serves one application from one process."""
-
-    # To be set before `run`, by whoever wants it
-
-    after_request: Callable[[], None] | None = None
-    """Called after each exchange, in the thread that ended it."""
-    began: Callable[[], None] | None = None
-    """Called in `run` when connections are accepted."""
-    on_signal: Mapping[int, Callable[[], None]] = MappingProxyType({})
-    """By signal number: what the leader does."""
-    abandon: Callable[[], None] | None = None
-    """Called when a call on the main thread is stuck beyond the graceful timeout: does not return."""
-    pulse: Pulse | None = None
-    """Where there is a master."""
-    routing: Routing | None = None
-    """Where some requests need no application thread."""
-    deadlines: "Deadlines | None" = None
-    """Where calls have a time limit (--request-timeout)."""
-    orphan = False
-    """The master is gone: perhaps nobody else takes what is in the accept queues."""
-    stuck: Callable[[str], None] | None = None
-    """Told once, when a call cannot be ended: the process should be replaced."""
-
-    # Set in `run`
-
-    observer: Observer | None = None
 
     def __init__(
         self,
@@ -99,6 +97,7 @@ class Worker:
         siblings: Siblings | None = None,
     ) -> None:
         """siblings: the other workers on the same listeners, if there are any."""
+        super().__init__()
         self.options = options
         self.limits = limits
         self.log = errors if errors is not None else logging.getLogger("pronghorn.error")
@@ -110,6 +109,7 @@ class Worker:
         self.timers = Timers(self._sacrifice)
         self.poller = make_poller()
         self.crew: Crew[Connection] = Crew(options.threads, self._lead, self._run_waiting, self._wake)
+        self.turn = self.crew.turn
         self.crowded: Callable[[], bool] = lambda: self.crew.crowded
         self.idle_deadline = NEVER
         """When a connection that becomes idle in this round has been idle for long enough."""
@@ -127,6 +127,7 @@ class Worker:
             self.connections.__len__,
         )
         self.drain = Drain(self)
+        self.observer: Observer | None = None  # set in `run`
         self._access = access
         self._siblings = siblings
         self._bases = {listener: self._base(listener, multiprocess) for listener in listeners}
@@ -285,7 +286,7 @@ class Worker:
     def _poll(self) -> None:
         clock = self.clock
         now = time.monotonic()
-        calls = self.crew.calls - self._round_calls
+        calls = self.turn.calls - self._round_calls
         if calls:
             self.crew.sample((now - clock.now) / calls)
         timeout = self.timers.wait(min(self._pulse_at, self.doors.alarm, self.drain.alarm), now)
@@ -297,7 +298,7 @@ class Worker:
         self._polling = False
         clock.tick()
         self.idle_deadline = clock.now + self.idle_time
-        self._round_calls = self.crew.calls
+        self._round_calls = self.turn.calls
 
     def _attend(self) -> bool:
         """Connections that came back, and requests that waited for a thread. False: the lead was lost."""
@@ -328,7 +329,7 @@ class Worker:
         while self._errands:
             self._errands.popleft()()
         self.timers.run(now)
-        if now >= self._pulse_at or self.crew.calls >= self._calls_most:
+        if now >= self._pulse_at or self.turn.calls >= self._calls_most:
             self._beat(now)
         if self.drain.asked:
             self.drain.step(now)
@@ -340,7 +341,7 @@ class Worker:
     def _beat(self, now: float) -> None:
         assert self.pulse is not None
         crew = self.crew
-        self.pulse.beat(now, crew.calls, len(self.connections), crew.busy, crew.queued)
+        self.pulse.beat(now, self.turn.calls, len(self.connections), crew.busy, crew.queued)
         self._calls_most = self.pulse.calls_most
         self._pulse_at = now + self.pulse.interval
         if self._siblings is not None:
@@ -354,20 +355,20 @@ class Worker:
         True: it has run. False: the lead was lost. None: it waits for a thread, which may have run it by
         now, so its phase says nothing to the leader before it is posted.
         """
-        crew = self.crew
-        crew.calls += 1
+        crew, turn = self.crew, self.turn
+        turn.calls += 1
         if self.routing is not None:
             done = try_at_once(self, self.routing, connection)
             if done is not False:
                 return done
         connection.phase = QUEUED  # before anybody else may run it, or lead
-        if not crew.watched:
+        if not turn.watched:
             connection.outbox.release()
             if not crew.post_lookout(connection):
                 if self.deadlines is not None:
                     self.deadlines.queued(connection)
                 return None
-        if crew.slow:
+        if turn.slow:
             connection.outbox.release()
             call = Call(connection, crew.leader, time.monotonic())
             self._watch_call(call)
@@ -375,7 +376,7 @@ class Worker:
             self._run_detached(call)
             return False
         token = [connection]
-        crew.slot = token
+        turn.slot = token
         try:
             try:
                 connection.call()
@@ -410,7 +411,9 @@ class Worker:
         """After a call without the lead, or whose lead was lost. The thread that ran it."""
         if self.deadlines is not None:
             self.deadlines.come_back(connection)
-        self.post(connection, connection.resume)  # not before: who is posted may be called again, by another thread
+        self.post(
+            connection, connection.resume
+        )  # not before: who is posted may be called again, by another thread
 
     def _watch_call(self, call: Call) -> None:
         """Leader only."""

@@ -52,6 +52,9 @@ def server_environ(
         "SERVER_NAME": name,
         "SERVER_PORT": port,
         "SCRIPT_NAME": "",
+        # Set for each call; here, so that its copy need not grow (0.2 µs).
+        "wsgi.input": None,
+        "wsgi.early_hints": None,
     }
     if scheme == "https":
         environ["HTTPS"] = "on"

@@ -1,0 +1,21 @@
+from pronghorn.http.h1.memo cimport HeadMemo as CHeadMemo
+from pronghorn.http.request cimport Request as CRequest
+from pronghorn.http.response cimport ResponseHead as CResponseHead
+
+cdef class H1Connection:
+    cdef readonly object _body, _framing, _limits
+    cdef readonly CHeadMemo _memo
+    cdef readonly bytearray _partial
+    cdef readonly Py_ssize_t _partial_line, _pos, _skipped
+    cdef readonly str _scheme
+    cdef readonly bytes _whole
+    cdef public bytes unread, content
+    cdef public bint persistent
+    cdef public object reading, writing
+
+    cpdef object receive(self, bytes data)
+    cpdef object next_request(self)
+    cpdef bytes respond(self, CRequest request, CResponseHead head, bytes block, bytes stamp, bint persist)
+    cpdef bytes begin(self, CRequest request, CResponseHead head, object length, bytes stamp, bint persist)
+    cpdef tuple frame(self, Py_ssize_t size)
+    cpdef bytes end(self)

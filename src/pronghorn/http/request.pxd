@@ -1,0 +1,17 @@
+cdef class RequestLine:
+    cdef readonly str method, target, path, query, version
+    cdef readonly object authority
+
+
+cdef class FieldSection:
+    cdef readonly list fields
+    cdef readonly str version
+    cdef readonly object content_length
+    cdef readonly bint chunked, has_body, persistent, expects_continue
+
+
+cdef class Request:
+    cdef readonly RequestLine line
+    cdef readonly FieldSection section
+    cdef readonly tuple changes
+    cdef readonly bint simple

@@ -1,0 +1,10 @@
+cdef class ResponseHead:
+    cdef readonly str status
+    cdef readonly int code
+    cdef readonly list fields
+    cdef readonly object content_length
+    cdef readonly bint close, has_date, has_server, ordinary
+    cdef readonly bytes lines
+    cdef readonly tuple last_size
+
+    cpdef bytes size_line(self, Py_ssize_t size)

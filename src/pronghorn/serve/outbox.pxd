@@ -1,0 +1,26 @@
+cdef class _FilePart:
+    cdef public int fd
+    cdef public object offset, count
+    cdef public bint spilled
+
+
+cdef class Held:
+    cdef readonly object _lock
+    cdef readonly Py_ssize_t _total
+    cdef public bint too_much
+
+    cpdef add(self, Py_ssize_t octets)
+
+
+cdef class Outbox:
+    cdef readonly object _transport, _send, _ask, _crowded, _room, _parts, _spill
+    cdef readonly Held _held
+    cdef readonly Py_ssize_t _memory
+    cdef public object batch
+    cdef public bint waiting, broken
+
+    cpdef put(self, bytes octets, object more=*)
+    cpdef put_large(self, bytes octets, bytes block)
+    cpdef wait_for_room(self)
+    cpdef release(self)
+    cpdef end_batch(self)

@@ -1,0 +1,11 @@
+cimport cython
+from pronghorn.http.response cimport ResponseHead as CResponseHead
+from pronghorn.wsgi.response cimport Heads as CHeads, Response as CResponse
+
+cdef class Application:
+    cdef readonly object _app, _log, _warn
+    cdef readonly CHeads _heads
+
+    @cython.locals(response=CResponse, head=CResponseHead, block=bytes)
+    cpdef call(self, object exchange, dict environ)
+    cpdef _send(self, CResponse response, object result)

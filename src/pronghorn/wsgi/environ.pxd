@@ -1,0 +1,11 @@
+cimport cython
+from pronghorn.http.request cimport FieldSection as CFieldSection, Request as CRequest, RequestLine as CRequestLine
+
+cdef class EnvironMaker:
+    cdef readonly dict _base, _template
+    cdef readonly list _keys
+    cdef readonly CRequestLine _line
+    cdef readonly CFieldSection _section
+
+    @cython.locals(line=CRequestLine, environ=dict)
+    cpdef dict make(self, CRequest request)

@@ -1,0 +1,22 @@
+cimport cython
+from pronghorn.http.response cimport ResponseHead as CResponseHead
+
+cdef class Heads:
+    cdef readonly bint _many
+    cdef readonly dict last, others
+    cdef readonly set warned
+
+
+cdef class Response:
+    cdef readonly bint _called, _follows
+    cdef readonly object _exchange, _left, _warn
+    cdef readonly Heads _heads
+    cdef public bint begun, done
+    cdef public CResponseHead head
+
+    cpdef bint send(self, bytes block) except -1
+    cpdef bint begin(self, object length) except -1
+    cpdef whole(self, bytes block)
+    cpdef finish(self)
+
+cpdef bytes checked_block(object block)
