@@ -2,6 +2,7 @@
 
 import errno
 import io
+import logging
 import os
 import tempfile
 import threading
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from pronghorn.errors import ClientDisconnected
 from pronghorn.serve import outbox as outbox_module
 from pronghorn.serve.outbox import BATCH_MOST, HIGH_WATER, Held, Outbox
+from pronghorn.serve.streams import Streams
 from tests.serving import PATIENCE, until
 
 ENDLESS = 1 << 40
@@ -57,11 +59,12 @@ class Wire:
 class Desk:
     """An outbox and all around it."""
 
-    def __init__(self, room: int, crowded: bool = False) -> None:
+    def __init__(self, room: int, crowded: bool = False, streams: Streams | None = None) -> None:
         self.wire = Wire(room)
         self.asked = 0
         self.crowded = crowded
-        self.outbox = Outbox(self.wire, self._ask, lambda: self.crowded, Held())
+        streams = streams or Streams(logging.getLogger("tests"))
+        self.outbox = Outbox(self.wire, self._ask, lambda: self.crowded, Held(), streams)
 
     def _ask(self) -> None:
         self.asked += 1

@@ -74,7 +74,7 @@ class Connection:
         self._recv = self._transport.recv
         self._tls = base["wsgi.url_scheme"] == "https"
         self.h1 = H1Connection(worker.limits, base["wsgi.url_scheme"])
-        self.outbox = Outbox(self._transport, self._ask_flush, worker.crowded, worker.held)
+        self.outbox = Outbox(self._transport, self._ask_flush, worker.crowded, worker.held, worker.streams)
         exchange = H1Exchange if worker.deadlines is None else SeizableExchange
         self.exchange = exchange(
             self.h1, self.outbox, worker.clock, worker.persistence, peer, worker.observer
@@ -142,7 +142,8 @@ class Connection:
         elif phase is FLUSH:
             return self._flush()
         elif phase is HEAD:
-            self._mask_only_read(mask)
+            if mask & WRITE:
+                self.watch(READ)
             return self.ready(READ)
         elif phase is not CLOSED:
             # Somebody else is the owner, or nobody can go on yet: look no more until the answer is there.
@@ -155,9 +156,17 @@ class Connection:
                 self.watch(self._mask & WRITE if not mask & ~(READ | WRITE) else 0)
         return True
 
-    def _mask_only_read(self, mask: int) -> None:
-        if mask & WRITE:
-            self.watch(READ)
+    def begin(self) -> bool:
+        """Posted: it is new. Read what has come already. False: the lead was lost."""
+        if not self.ready(READ):
+            return False  # it is watched when the call has come back
+        if self.phase in (HEAD, BODY):
+            try:
+                self.watch(READ)
+            except OSError as error:  # the system's limit of watches
+                self._worker.log.error("a connection cannot be watched: %s", error)
+                self.close()
+        return True
 
     def resume(self) -> bool:
         """Posted: the call has ended, and its thread has let go. False: the lead was lost."""
@@ -168,7 +177,7 @@ class Connection:
         """Posted: an answer waits for the client, or did; the call may have ended since."""
         if self.seized is None and self.phase in (QUEUED, CALL) and self.outbox.waiting:
             self.watch(self._mask & READ | WRITE)
-            self._expect_progress()
+            self._expire_in(self._worker.options.write_timeout)
         return True
 
     def _read_pending(self) -> bool:
@@ -260,34 +269,32 @@ class Connection:
         return False
 
     def _ready_body(self) -> bool:
-        try:
-            data = self._recv(RECV_BODY)
-        except BlockingIOError:
-            return True
-        except OSError:
-            self.close()
+        data = self._receive(RECV_BODY)
+        if data is None:
             return True
         if not data:
             self._end_of_input()
-            return True
-        if self._take_body(data):
-            return self._advance_from_body()
-        if self.phase is BODY:
+        elif self._take_body(data):
+            if not (ran := self._worker.run_call(self)):
+                return ran is None
+            return self._settle()
+        elif self.phase is BODY:
             self._expect_body()
         return True
 
-    def _advance_from_body(self) -> bool:
-        if not (ran := self._worker.run_call(self)):
-            return ran is None
-        return self._settle()
+    def _receive(self, size: int) -> bytes | None:
+        """None: nothing yet. Empty: the end, or the client is gone."""
+        try:
+            return self._recv(size)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
 
     def _expect_body(self) -> None:
-        worker = self._worker
-        self.deadline = worker.clock.now + worker.options.body_timeout
-        if self.deadline < self.due:
-            worker.timers.watch(self)
+        self._expire_in(self._worker.options.body_timeout)
         if self._tls and self._transport.pending():
-            worker.post(self, self._read_pending)
+            self._worker.post(self, self._read_pending)
 
     def _take_body(self, data: bytes) -> bool:
         """Whether the body is complete now."""
@@ -416,7 +423,7 @@ class Connection:
         if outbox.waiting:
             self.move(FLUSH)
             self.watch(WRITE)
-            self._expect_progress()
+            self._expire_in(self._worker.options.write_timeout)
             return False
         return True
 
@@ -426,7 +433,7 @@ class Connection:
 
     def _flush_some(self) -> None:
         if self.outbox.flush():
-            self._expect_progress()
+            self._expire_in(self._worker.options.write_timeout)
         if not self.outbox.waiting:
             self.watch(self._mask & READ)
             if self.phase is not FLUSH:
@@ -441,11 +448,10 @@ class Connection:
             return True
         return self._go_on()
 
-    def _expect_progress(self) -> None:
-        worker = self._worker
-        self.deadline = worker.clock.now + worker.options.write_timeout
+    def _expire_in(self, seconds: float) -> None:
+        self.deadline = self._worker.clock.now + seconds
         if self.deadline < self.due:
-            worker.timers.watch(self)
+            self._worker.timers.watch(self)
 
     # The end
 
@@ -453,10 +459,7 @@ class Connection:
         """Whether a close now could meet octets of the client and become a reset, which costs our answer."""
         if self._refused or self.h1.pending or self.exchange.request.section.persistent:
             return True
-        try:
-            return bool(self._recv(RECV_HEAD))
-        except OSError:
-            return False
+        return bool(self._receive(RECV_HEAD))
 
     def _linger(self) -> None:
         """Half-close and read on for a while, or the client's data would turn our answer into a reset."""
@@ -466,16 +469,12 @@ class Connection:
         self.h1.refuse()
         self.move(LINGER)
         self.watch(READ)
-        self.deadline = self._worker.clock.now + LINGER_TIME
-        self._worker.timers.watch(self)
+        self._expire_in(LINGER_TIME)
 
     def _linger_on(self) -> None:
-        try:
-            data = self._recv(RECV_HEAD)
-        except BlockingIOError:
+        data = self._receive(RECV_HEAD)
+        if data is None:
             return
-        except OSError:
-            data = b""
         self._lingered += len(data)
         if not data or self._lingered > LINGER_MOST:
             self.close()

@@ -106,6 +106,7 @@ class H1Exchange:
         self._before = self._h1.begin(
             self.request, head, length, self._clock.stamp, self._persistence.persist
         )
+        self._outbox.slow = False
         return self._h1.content_follows
 
     def send(self, block: bytes) -> None:
@@ -115,7 +116,7 @@ class H1Exchange:
         before = self._before + before
         self._before = b""
         if len(block) <= JOIN_MOST:
-            outbox.put(before + block + behind)
+            outbox.hold(before + block + behind)
         else:
             outbox.put_large(before, block)
             if behind:
@@ -136,6 +137,8 @@ class H1Exchange:
         self._before = b""
         if octets:
             self._outbox.put(octets)
+        else:
+            self._outbox.release()  # what was held back
         if self._observer is not None:
             self._observer(self, self.head, self.sent)
 
@@ -191,13 +194,13 @@ class Guard:
     def _open(self) -> bool:
         return not self._seized
 
-    def seize(self) -> bool:
-        """False: somebody is sending."""
+    def seize(self, may: Callable[[], bool]) -> bool:
+        """If `may` says so, while nobody sends. False: it did not, or somebody is sending."""
         if not self._lock.acquire(blocking=False):
             return False
-        self._seized = True
+        self._seized = may()
         self._lock.release()
-        return True
+        return self._seized
 
 
 class SeizableExchange(H1Exchange):
@@ -252,7 +255,7 @@ class SeizableExchange(H1Exchange):
 
         even_ended: also if its answer is complete, so that the call may be about to end.
         """
-        return (even_ended or self.progress is not ENDED) and self._guard.seize()
+        return self._guard.seize(lambda: even_ended or self.progress is not ENDED)
 
     def rest(self) -> H1Exchange:
         """What the leader does the rest with, after `seize`."""

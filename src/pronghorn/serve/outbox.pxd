@@ -1,3 +1,5 @@
+from pronghorn.serve.streams cimport Streams as CStreams
+
 cdef class _FilePart:
     cdef public int fd
     cdef public object offset, count
@@ -15,11 +17,17 @@ cdef class Held:
 cdef class Outbox:
     cdef readonly object _transport, _send, _ask, _crowded, _room, _parts, _spill
     cdef readonly Held _held
+    cdef readonly CStreams _streams
+    cdef readonly Py_ssize_t _batched
+    cdef readonly bint _held_back
+    cdef public bint slow
     cdef readonly Py_ssize_t _memory
     cdef public object batch
     cdef public bint waiting, broken
 
     cpdef put(self, bytes octets, object more=*)
+    cpdef hold(self, bytes octets)
+    cpdef let_go(self)
     cpdef put_large(self, bytes octets, bytes block)
     cpdef wait_for_room(self)
     cpdef release(self)

@@ -6,6 +6,7 @@ and the leader who flushes, so all that waits is touched under the lock; nothing
 
     outbox.put(octets)                 the owner: now, or as soon as may be
     outbox.put(octets, more=True)      the owner: with the next ones, they follow at once (pipelining)
+    outbox.hold(octets)                the owner: with the next ones, if they follow at once (streaming)
     outbox.flush()                     the leader: the socket is writable
 """
 
@@ -17,6 +18,7 @@ from collections.abc import Callable
 
 from pronghorn.errors import ClientDisconnected
 from pronghorn.net.transport import FILE_MOST, Part, Transport
+from pronghorn.serve.streams import Streams
 
 HIGH_WATER = 1 << 20
 """Octets that wait in memory before their producer has to (DESIGN: 1 MiB)."""
@@ -71,21 +73,30 @@ class Outbox:
 
     __slots__ = (
         "_ask",
+        "_batched",
         "_crowded",
         "_held",
+        "_held_back",
         "_memory",
         "_parts",
         "_room",
         "_send",
         "_spill",
+        "_streams",
         "_transport",
         "batch",
         "broken",
+        "slow",
         "waiting",
     )
 
     def __init__(
-        self, transport: Transport, ask: Callable[[], None], crowded: Callable[[], bool], held: "Held"
+        self,
+        transport: Transport,
+        ask: Callable[[], None],
+        crowded: Callable[[], bool],
+        held: "Held",
+        streams: Streams,
     ) -> None:
         """ask: tells the leader to flush when the socket is writable. crowded: are all threads taken?
         held: what all connections of the worker hold in memory together."""
@@ -94,8 +105,13 @@ class Outbox:
         self._ask = ask
         self._crowded = crowded
         self._room: threading.Condition | None = None  # made when something first waits
+        self._streams = streams
         self.batch: deque[bytes] | None = None
-        """Pipelined answers that leave together; None outside of such a batch."""
+        """Answers or blocks that leave together; None outside of such a batch."""
+        self._batched = 0  # octets in it, about: two threads write this
+        self._held_back = False  # it stands in streams
+        self.slow = False
+        """The blocks of this answer do not follow each other at once: each is sent by itself."""
         self._parts: deque[Part | _FilePart] = deque()
         self._held = held
         self._memory = 0
@@ -124,6 +140,26 @@ class Outbox:
                 raise self._lost() from None
             if sent != len(octets):
                 self._append(memoryview(octets)[sent:])
+
+    def hold(self, octets: bytes) -> None:
+        """Send within a tick of the lookout, with what follows at once. Raises ClientDisconnected."""
+        streams = self._streams
+        streams.wanted = True
+        if self.slow or not streams.ticking:
+            self.put(octets)
+            return
+        self.put(octets, True)
+        if not self._held_back:
+            self._held_back = True
+            streams.hold(self)
+
+    def let_go(self) -> None:
+        """What was held back has waited for long enough. Any thread, for the owner."""
+        self._held_back = False
+        batch = self.batch
+        if batch is not None and len(batch) == 1:
+            self.slow = True
+        self.release()
 
     def put_large(self, octets: bytes, block: bytes) -> None:
         """Send a head and a large block without copying it. Raises ClientDisconnected."""
@@ -209,7 +245,8 @@ class Outbox:
             self._lock()
             batch = self.batch = deque()
         batch.append(octets)
-        if not more or sum(map(len, batch)) > BATCH_MOST:
+        self._batched += len(octets)
+        if not more or self._batched > BATCH_MOST:
             self.release()
             if self.broken:
                 raise self._lost()
@@ -217,6 +254,7 @@ class Outbox:
     def _send_batch(self) -> None:
         """Under the lock. Whoever holds it sends; so answers keep their order."""
         batch = self.batch
+        self._batched = 0
         octets = []
         while batch:
             octets.append(batch.popleft())

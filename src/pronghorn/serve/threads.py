@@ -24,6 +24,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from pronghorn.serve.streams import Streams
+
 Task = TypeVar("Task")
 
 TICK = 0.001
@@ -107,10 +109,12 @@ class Crew(Generic[Task]):
         lead: Callable[[Member], None],
         run: Callable[[Task, Member], None],
         nudge: Callable[[], None],
+        streams: Streams,
     ) -> None:
         """lead: the leader's loop, until the lead is lost or the work is over. run: a call of a waiting task,
-        by this member. nudge: make the leader look around."""
+        by this member. nudge: make the leader look around. streams: what the lookout sends on."""
         self.turn = Turn()
+        self._streams = streams
         self._average = 0.0
         self._alert_until = 0.0  # a call was slow not long ago
         self._lock = threading.Lock()
@@ -328,7 +332,14 @@ class Crew(Generic[Task]):
 
     def _watch(self, me: Member) -> Order:
         """The lookout, until it is given another order or takes the lead; when nothing happens, it rests."""
-        seen = self.turn.calls
+        try:
+            return self._look_out(me)
+        finally:
+            self._streams.stop()
+
+    def _look_out(self, me: Member) -> Order:
+        turn, streams = self.turn, self._streams
+        seen = turn.calls
         drowsy = 0
         wait: float | None = self._tick()
         while True:
@@ -339,20 +350,27 @@ class Crew(Generic[Task]):
             else:
                 if order is not Order.WATCH:
                     return order
-                seen, drowsy, wait = self.turn.calls, 0, self._tick()
+                seen, drowsy, wait = turn.calls, 0, self._tick()
                 continue
-            if self.turn.calls != seen:
-                seen, drowsy = self.turn.calls, 0
-                if wait == TICK:
-                    wait = self._tick()
-            elif self.turn.slot:
+            sent = streams.flush()
+            if turn.calls != seen:
+                seen, drowsy, wait = turn.calls, 0, self._tick()
+            elif turn.slot:
                 if self._take_lead(me, wait or TICK):
                     return Order.LEAD
-            elif (drowsy := drowsy + 1) > DROWSY and self._doze_off(me, seen):
-                wait = None
+            elif sent:
+                drowsy = 0
+            elif (drowsy := drowsy + 1) > DROWSY:
+                wait = None if self._doze_off(me, seen) else self._tick()
 
     def _tick(self) -> float:
-        return TICK if time.monotonic() < self._alert_until else CALM_TICK
+        """Seconds until the next look. The lookout."""
+        streams, now = self._streams, time.monotonic()
+        if streams.wanted:
+            streams.wanted = False
+            self._alert_until = now + ALERT
+        streams.ticking = now < self._alert_until
+        return TICK if streams.ticking else CALM_TICK
 
     def _take_lead(self, me: Member, tick: float) -> bool:
         """tick: seconds since the last look, when the same call ran already."""
@@ -374,6 +392,7 @@ class Crew(Generic[Task]):
     def _doze_off(self, me: Member, seen: int) -> bool:
         """Rest until the next call. The leader counts its call before it looks at `watched`, and we the
         other way round: one of us sees the other."""
+        self._streams.stop()
         with self._lock:
             if self._lookout is not me:
                 return False

@@ -3,6 +3,7 @@ from pronghorn.serve.clock cimport Clock as CClock
 from pronghorn.serve.connection cimport Connection as CConnection
 from pronghorn.serve.h1_exchange cimport Persistence as CPersistence
 from pronghorn.serve.outbox cimport Held as CHeld
+from pronghorn.serve.streams cimport Streams as CStreams
 from pronghorn.serve.threads cimport Turn as CTurn
 from pronghorn.wsgi.call cimport Application as CApplication
 
@@ -16,6 +17,7 @@ cdef class Worker(Hooks):
     cdef public CApplication application, quick_application
     cdef public CClock clock
     cdef public CHeld held
+    cdef public CStreams streams
     cdef public CPersistence persistence
     cdef public CTurn turn
     cdef public double idle_deadline
