@@ -100,3 +100,9 @@ class Request:
         for index, value in self.changes:
             fields[index] = (fields[index][0], value)
         return fields
+
+
+NO_REQUEST = Request(
+    RequestLine("", "", "", "", "HTTP/1.1", None), FieldSection([], "HTTP/1.1", None, False, True, False)
+)
+"""Stands where there is none yet, or none any more."""

@@ -3,20 +3,15 @@ from pronghorn.http.h1.connection cimport H1Connection as CH1Connection
 from pronghorn.http.request cimport Request as CRequest
 from pronghorn.serve.h1_exchange cimport H1Exchange as CH1Exchange
 from pronghorn.serve.outbox cimport Outbox as COutbox
+from pronghorn.serve.polled cimport Polled
 from pronghorn.serve.worker cimport Worker as CWorker
 from pronghorn.wsgi.environ cimport EnvironMaker as CEnvironMaker
 
-cdef class Connection:
+cdef class Connection(Polled):
     cdef public bint _arriving, _refused, _tls
-    cdef public CWorker _worker
     cdef public Py_ssize_t _lingered
-    cdef public int _mask
-    cdef public object _recv, _sock, _transport
     cdef public object body, seized, phase
-    cdef public Py_ssize_t bucket
-    cdef public double deadline, due
     cdef public CH1Exchange exchange
-    cdef public int fd
     cdef public CH1Connection h1
     cdef public CEnvironMaker maker
     cdef public COutbox outbox

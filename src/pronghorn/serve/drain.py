@@ -108,9 +108,7 @@ class Drain:
         worker.idle_time = min(worker.idle_time, _IDLE_MOMENT)
         for connection in worker.connections:
             if connection.phase is HEAD and not connection.h1.pending:
-                idle = now - (connection.deadline - worker.options.keep_alive)
-                long = idle > 5.0 and not connection.h1.fresh
-                connection.deadline = now + (_IDLE_LONG if long else _IDLE_MOMENT)
+                connection.deadline = now + (_IDLE_LONG if connection.h1.rests else _IDLE_MOMENT)
                 worker.timers.watch(connection)
 
     def _answer(self) -> None:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from pronghorn.errors import ClientDisconnected
 from pronghorn.http.h1.connection import H1Connection
 from pronghorn.http.h1.states import Writing
-from pronghorn.http.request import Request
+from pronghorn.http.request import NO_REQUEST, Request
 from pronghorn.http.response import ResponseHead
 from pronghorn.serve.clock import Clock
 from pronghorn.serve.outbox import JOIN_MOST, Outbox
@@ -65,7 +65,7 @@ class H1Exchange:
         self._observer = observer
         self.peer = peer
         # Of the request
-        self.request: Request
+        self.request = NO_REQUEST
         self.body: BinaryIO | None = None
         self.environ: dict[str, object] | None = None
         self.head: ResponseHead | None = None

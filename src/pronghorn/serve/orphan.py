@@ -3,6 +3,7 @@
 from pronghorn.serve.connection import Connection
 from pronghorn.serve.h1_exchange import Progress, SeizableExchange
 from pronghorn.serve.phases import RETURNED
+from pronghorn.serve.polled import Polled
 from pronghorn.serve.refusals import TIMED_OUT
 from pronghorn.serve.timers import NEVER
 
@@ -16,7 +17,7 @@ class Orphan(Connection):
     __slots__ = ()
 
     def __init__(self, seized: Connection, exchange: SeizableExchange) -> None:
-        for name in Connection.__slots__:
+        for name in (*Polled.__slots__, *Connection.__slots__):
             setattr(self, name, getattr(seized, name))
         self.exchange = exchange.rest()
         self.seized = None

@@ -27,7 +27,7 @@ from pronghorn.observe.logs import reopen, write_text
 from pronghorn.serve.bell import Bell
 from pronghorn.serve.calls import Call, Calls, stacks
 from pronghorn.serve.clock import Clock
-from pronghorn.serve.connection import Connection
+from pronghorn.serve.connection import DROWSY, Connection
 from pronghorn.serve.doors import Doors, Siblings
 from pronghorn.serve.drain import Drain, End, Stage
 from pronghorn.serve.h1_exchange import H1Exchange, Observer, Persistence
@@ -116,7 +116,7 @@ class Worker(Hooks):
         self.turn = self.crew.turn
         self.crowded: Callable[[], bool] = lambda: self.crew.crowded
         self.idle_deadline = NEVER
-        """When a connection that becomes idle in this round has been idle for long enough."""
+        """When a connection that becomes idle in this round is to be looked at: see Connection.expired."""
         self.idle_time = options.keep_alive
         """Seconds; shorter while draining."""
         self.calls = Calls()
@@ -301,7 +301,7 @@ class Worker(Hooks):
         self._batch = iter(self.poller.poll(timeout))
         self._polling = False
         clock.tick()
-        self.idle_deadline = clock.now + self.idle_time
+        self.idle_deadline = clock.now + min(self.idle_time, DROWSY)
         self._round_calls = self.turn.calls
 
     def _attend(self) -> bool:

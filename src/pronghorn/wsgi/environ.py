@@ -69,6 +69,10 @@ class EnvironMaker:
     def __init__(self, base: Environ, peer: tuple[str, int] | None) -> None:
         """base: of the listener, never changed; peer: the client's address and port, if it has one."""
         self._base = base if peer is None else {**base, "REMOTE_ADDR": peer[0], "REMOTE_PORT": str(peer[1])}
+        self.rest()
+
+    def rest(self) -> None:
+        """Forget the last request."""
         # The template holds the keys of _section and of _line.
         self._template: Environ = {}
         self._section: FieldSection | None = None

@@ -11,6 +11,7 @@ cdef class H1Connection:
     cdef readonly bytes _whole
     cdef public bytes unread, content
     cdef public bint persistent
+    cdef readonly bint _rested
     cdef public object reading, writing
 
     cpdef object receive(self, bytes data)

@@ -34,6 +34,7 @@ class H1Connection:
         "_partial",
         "_partial_line",
         "_pos",
+        "_rested",
         "_scheme",
         "_skipped",
         "_whole",
@@ -59,6 +60,7 @@ class H1Connection:
         self._body: SizedBody | ChunkedBody | None = None
         self._memo = HeadMemo(limits, scheme)
         self._whole = b""  # the octets of the last head, which memo.request says the meaning of
+        self._rested = False
         # The answer.
         self._framing = Framing.NONE
         self.persistent = True
@@ -72,9 +74,20 @@ class H1Connection:
         return bool(self.unread) or self._partial is not None
 
     @property
-    def fresh(self) -> bool:
-        """Whether no request has come yet."""
-        return self._memo.request is None
+    def remembers(self) -> bool:
+        """Whether `rest` would give memory back."""
+        return self._memo.request is not None
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing has come since `rest`."""
+        return self._rested and self._memo.request is None and not self.pending
+
+    def rest(self) -> None:
+        """Forget the last head: the connection has been idle for long."""
+        self._memo.forget()
+        self._whole = b""
+        self._rested = True
 
     # Reading a head
 

@@ -47,6 +47,10 @@ class HeadMemo:
     def __init__(self, limits: Limits, scheme: str) -> None:
         self._limits = limits
         self._scheme = scheme
+        self.forget()
+
+    def forget(self) -> None:
+        """As if nothing had come yet."""
         self.line = b""
         self.block: bytes | None = None
         self.request: Request | None = None

@@ -1,0 +1,6 @@
+cdef class Polled:
+    cdef public int _mask
+    cdef public object _recv, _sock, _transport, _worker
+    cdef public Py_ssize_t bucket
+    cdef public double deadline, due
+    cdef public int fd

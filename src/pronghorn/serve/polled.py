@@ -1,0 +1,43 @@
+"""One client's socket, in the poller and among the timers."""
+
+import socket
+from typing import TYPE_CHECKING
+
+from pronghorn.net.transport import make_transport
+from pronghorn.serve.timers import NEVER
+
+if TYPE_CHECKING:
+    from pronghorn.serve.worker import Worker
+
+
+class Polled:
+    """What a Connection is without a protocol. Leader only."""
+
+    __slots__ = ("_mask", "_recv", "_sock", "_transport", "_worker", "bucket", "deadline", "due", "fd")
+
+    def __init__(self, worker: "Worker", sock: socket.socket) -> None:
+        self._worker = worker
+        self._sock = sock
+        self.fd = sock.fileno()
+        self._transport = make_transport(sock)
+        self._recv = self._transport.recv
+        self._mask = 0  # what the poller looks out for
+        # See timers.Timed
+        self.deadline = NEVER
+        self.bucket = 0
+        self.due = NEVER
+
+    def watch(self, mask: int) -> None:
+        """Look out for these events only."""
+        if mask != self._mask:
+            self._worker.poller.change(self.fd, self._mask, mask)
+            self._mask = mask
+
+    def _receive(self, size: int) -> bytes | None:
+        """None: nothing yet. Empty: the end, or the client is gone."""
+        try:
+            return self._recv(size)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
