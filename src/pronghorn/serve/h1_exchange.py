@@ -191,13 +191,13 @@ class Guard:
     def _open(self) -> bool:
         return not self._seized
 
-    def seize(self) -> bool:
-        """False: somebody is sending."""
+    def seize(self, may: Callable[[], bool]) -> bool:
+        """If `may` says so, while nobody sends. False: it did not, or somebody is sending."""
         if not self._lock.acquire(blocking=False):
             return False
-        self._seized = True
+        self._seized = may()
         self._lock.release()
-        return True
+        return self._seized
 
 
 class SeizableExchange(H1Exchange):
@@ -252,7 +252,7 @@ class SeizableExchange(H1Exchange):
 
         even_ended: also if its answer is complete, so that the call may be about to end.
         """
-        return (even_ended or self.progress is not ENDED) and self._guard.seize()
+        return self._guard.seize(lambda: even_ended or self.progress is not ENDED)
 
     def rest(self) -> H1Exchange:
         """What the leader does the rest with, after `seize`."""
