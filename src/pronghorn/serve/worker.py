@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 from pronghorn import __version__
 from pronghorn.errors import RequestTimeout
 from pronghorn.http.limits import Limits
+from pronghorn.http.request import Request
 from pronghorn.http.response import ResponseHead
 from pronghorn.net.listen import Listener
 from pronghorn.net.transport import speaks_tls
@@ -233,7 +234,7 @@ class Worker:
         self._wake()
 
     def post(self, connection: Connection, step: Callable[[], bool]) -> None:
-        """Have the leader do this step of the connection's. Its owner; what was posted first is done first."""
+        """Have the leader do this step of the connection's. Its owner; first come, first served."""
         self._posts.append((connection, step))
         if self._polling:
             self._wake()
@@ -410,7 +411,9 @@ class Worker:
         """After a call without the lead, or whose lead was lost. The thread that ran it."""
         if self.deadlines is not None:
             self.deadlines.come_back(connection)
-        self.post(connection, connection.resume)  # not before: who is posted may be called again, by another thread
+        self.post(
+            connection, connection.resume
+        )  # not before: who is posted may be called again, by another thread
 
     def _watch_call(self, call: Call) -> None:
         """Leader only."""
@@ -462,10 +465,12 @@ class Worker:
         if self.after_request is not None:
             self.after_request()
 
-    def observe_refusal(self, exchange: H1Exchange, head: ResponseHead, sent: int) -> None:
-        """A request was refused before the application saw it. Leader only."""
+    def observe_refusal(
+        self, exchange: H1Exchange, request: Request | None, head: ResponseHead, sent: int
+    ) -> None:
+        """It was refused before the application saw it. request: if its head was good. Leader only."""
         if self._access is not None:
-            self._access.write(refusal_record(exchange, head, sent))
+            self._access.write(refusal_record(exchange, request, head, sent))
         if self.after_request is not None:
             self.after_request()
 
