@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve test check bench clean
+.PHONY: serve test check bench bench-quick clean
 serve: $(VENV)/.installed
 	$(BIN)/pronghorn --config examples/site/pronghorn.toml
 
@@ -15,8 +15,13 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check src tests bench examples
 	$(BIN)/mypy
 
+# All of it, and docs/benchmarks.md; `make bench ARGS=--resume` goes on with a run that was interrupted.
 bench: $(VENV)/.installed
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench --page $(ARGS)
+
+# Is the working tree slower than the last release, or than REV=abc123? Ends with 1 if so.
+bench-quick: $(VENV)/.installed
+	$(BIN)/python -m bench.versus $(REV)
 
 clean:
 	rm -rf $(VENV) build src/*.egg-info

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import resource
+import datetime
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import prepare, table
+from bench import compiled, growth, machine, prepare, table
 from bench.measure import Outcome, measure
+from bench.process import ENV, ROOT, WORK
 from bench.profiles import PROFILES, QUICK, Profile
+from bench.results import Data, Results, settings
 from bench.servers import FASTEST, SERVERS, select
 
-ENOUGH_FILES = 4096
+ALL = (*PROFILES, *growth.points())
+RESULT = WORK / "result.json"
 
 
 def main() -> int:
@@ -26,35 +27,53 @@ def main() -> int:
     # A TERM ends the servers too, as Ctrl-C does: both unwind the stack.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     prepare.prepare()
-    cores = _pin()
-    started = time.monotonic()
-    heading = _heading(cores, arguments)
-    print(heading)
-    data: dict[str, object] = {"about": heading.splitlines(), "versions": prepare.versions()}
+    arguments.only, problem = _subjects(arguments.only)
+    cores = machine.pin()
+    about = _about(cores, problem)
+    print(_heading(about, cores, arguments))
+    results = Results(arguments.json, settings(arguments.rounds, arguments.seconds, arguments.only), about)
+    if arguments.resume:
+        results.resume()
     for profile in arguments.profiles:
-        outcomes = _run(profile, arguments, cores)
-        if outcomes:
-            print(table.render(profile, outcomes), flush=True)
-            data[profile.name] = table.as_data(profile, outcomes)
-    print(f"\n{time.monotonic() - started:.0f} s in all.")
-    if arguments.json:
-        Path(arguments.json).write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
-    return 0
+        if profile.name not in results:
+            _one(profile, arguments, cores, results)
+    print(f"\n{results.data['seconds']:.0f} s in all.")
+    return _write_page(results) if arguments.page else 0
+
+
+def _one(profile: Profile, arguments: argparse.Namespace, cores: tuple[int, int], results: Results) -> None:
+    started = time.monotonic()
+    outcomes = _run(profile, arguments, cores)
+    if outcomes:
+        print(table.render(profile, outcomes), flush=True)
+        results.add(profile.name, table.as_data(profile, outcomes), time.monotonic() - started)
 
 
 def _run(profile: Profile, arguments: argparse.Namespace, cores: tuple[int, int]) -> list[Outcome]:
     """All rounds of one profile: the servers take turns, and another one begins each time."""
-    servers = select(profile.name, arguments.only, profile.kind == "beside")
-    outcomes = [Outcome(server) for server in servers]
-    for number in range(arguments.rounds):
+    outcomes = [Outcome(server) for server in select(profile, arguments.only)]
+    rounds = min(profile.rounds or arguments.rounds, arguments.rounds)
+    for number in range(rounds):
         turn = number % max(1, len(outcomes))
         for outcome in outcomes[turn:] + outcomes[:turn]:
             if outcome.wrong:
                 continue
-            _progress(f"{profile.name}, round {number + 1} of {arguments.rounds}: {outcome.server.name}")
+            _progress(f"{profile.name}, round {number + 1} of {rounds}: {outcome.server.name}")
             measure(outcome, profile, arguments.seconds, cores)
     _progress("")
     return outcomes
+
+
+def _subjects(only: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """The groups that are measured, and why the compiled row is not among them (or nothing).
+
+    Raises SystemExit when the row "pronghorn" would not be pure Python.
+    """
+    groups = only or tuple(dict.fromkeys(server.group for server in SERVERS))
+    if "pronghorn" in groups and compiled.is_compiled(compiled.version_of("src")):
+        raise SystemExit("src/ holds compiled modules, so the row 'pronghorn' would not be pure Python")
+    problem = compiled.build() if "compiled" in groups else ""
+    return tuple(group for group in groups if group != "compiled" or not problem), problem
 
 
 def _arguments() -> argparse.Namespace:
@@ -66,19 +85,30 @@ def _arguments() -> argparse.Namespace:
         "--rounds", type=_positive, default=None, help="measurements of which the median counts (3)"
     )
     parser.add_argument("--only", type=_names, default=(), metavar="A,B", help="only these servers")
-    parser.add_argument("--profiles", type=_names, default=(), metavar="A,B", help="only these profiles")
+    parser.add_argument(
+        "--profiles", type=_names, default=(), metavar="A,B", help="only these profiles or series"
+    )
     parser.add_argument(
         "--quick", action="store_true", help="five profiles, the three fastest peers, one round"
     )
-    parser.add_argument("--json", metavar="FILE", help="write everything measured to FILE")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write everything measured to FILE")
+    parser.add_argument("--page", action="store_true", help="write docs/benchmarks.md and its charts")
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
     arguments = parser.parse_args()
-    _known(parser, arguments.only, [s.name.split()[0] for s in SERVERS if s.role != "tuned"])
-    _known(parser, arguments.profiles, [p.name for p in PROFILES])
+    _known(parser, arguments.only, sorted({server.group for server in SERVERS}))
+    _known(parser, arguments.profiles, [p.series or p.name for p in ALL], [p.name for p in ALL])
+    return _completed(arguments)
+
+
+def _completed(arguments: argparse.Namespace) -> argparse.Namespace:
     if arguments.quick:
         arguments.only = arguments.only or ("pronghorn", *FASTEST, "floor")
         arguments.profiles = arguments.profiles or QUICK
     arguments.rounds = arguments.rounds or (1 if arguments.quick else 3)
-    arguments.profiles = [p for p in PROFILES if not arguments.profiles or p.name in arguments.profiles]
+    wanted = arguments.profiles
+    arguments.profiles = [p for p in ALL if not wanted or p.name in wanted or p.series in wanted]
+    if arguments.json is None and (arguments.page or arguments.resume):
+        arguments.json = RESULT
     return arguments
 
 
@@ -93,36 +123,52 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _known(parser: argparse.ArgumentParser, given: Sequence[str], known: Sequence[str]) -> None:
+def _known(
+    parser: argparse.ArgumentParser, given: Sequence[str], known: Sequence[str], also: Sequence[str] = ()
+) -> None:
     for name in given:
-        if name not in known:
-            parser.error(f"there is no {name!r}; there are {', '.join(known)}")
+        if name not in known and name not in also:
+            parser.error(f"there is no {name!r}; there are {', '.join(dict.fromkeys(known))}")
 
 
-def _pin() -> tuple[int, int]:
-    """The server's core and the load's; this process and all it starts but servers stay on the second."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < ENOUGH_FILES:
-        wanted = ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(hard, ENOUGH_FILES)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[-1] if len(cores) < 2 else cores[1]})
-    return cores[0], cores[min(1, len(cores) - 1)]
+def _about(cores: tuple[int, int], problem: str) -> Data:
+    revision = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--tags", "--abbrev=12"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return {
+        **machine.about(),
+        "date": datetime.date.today().isoformat(),
+        "revision": revision.stdout.strip(),
+        "pronghorn": compiled.version_of("src"),
+        "no_compiled_row": problem,
+        "one_core": cores[0] == cores[1],
+        "versions": prepare.versions(),
+    }
 
 
-def _heading(cores: tuple[int, int], arguments: argparse.Namespace) -> str:
-    kind = "compiled modules" if prepare.compiled() else "pure Python"
-    peers = ", ".join(f"{name} {version}" for name, version in prepare.versions().items())
+def _heading(about: Data, cores: tuple[int, int], arguments: argparse.Namespace) -> str:
     lines = [
-        f"Pronghorn ({kind}) on CPython {platform.python_version()}, Linux {platform.release()}",
-        peers,
+        f"{about['pronghorn']} on {about['kernel']}, {about['processor']}",
+        ", ".join(f"{name} {version}" for name, version in about["versions"].items()),
         f"server on core {cores[0]}, load on core {cores[1]}; "
         f"median of {arguments.rounds} x {arguments.seconds} s, one process each, access logs off",
         "/best: to the best peer of the column; /floor: to a C program that only receives and sends",
     ]
-    if cores[0] == cores[1]:
+    if about["no_compiled_row"]:
+        lines.append(f"No row for Pronghorn compiled: {about['no_compiled_row']}")
+    if about["one_core"]:
         lines.append("There is only one core: the load disturbs the server, and requests/s mean little.")
     return "\n".join(lines)
+
+
+def _write_page(results: Results) -> int:
+    """In bench/.env, where the plotting library is."""
+    command = [str(ENV / "bin" / "python"), "-m", "bench.page", str(results.path)]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
 def _progress(text: str) -> None:

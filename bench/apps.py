@@ -15,7 +15,12 @@ CHUNK = b"x" * 99 + b"\n"
 CHUNKS = 20
 SLEEP = 0.3
 COMPUTE = 0.030
+REST = 0.010
+STAMP_PAUSE = 0.004
+STAMP_DIGITS = 20
 TEXT = ("Content-Type", "text/plain")
+
+_made: dict[int, bytes] = {}
 
 
 def hello(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -36,14 +41,36 @@ def large(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     return [LARGE]
 
 
+def sized(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """As many bytes as the path says, made once."""
+    size = int(environ["PATH_INFO"][1:])
+    body = _made.get(size)
+    if body is None:
+        body = _made[size] = b"x" * size
+    start_response("200 OK", [TEXT, ("Content-Length", str(size))])
+    return [body]
+
+
+def rest(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Waits as for a database."""
+    time.sleep(REST)
+    return hello(environ, start_response)
+
+
 def stream(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
-    """Twenty blocks and no Content-Length: the server chooses the framing. /wait rests after the first."""
+    """Twenty blocks and no Content-Length: the server chooses the framing.
+
+    At /stamped each begins with the time at which it was yielded, in ns of the monotonic clock, which all
+    processes share, and a pause follows it.
+    """
     start_response("200 OK", [TEXT])
-    yield CHUNK
-    if environ["PATH_INFO"] == "/wait":
-        time.sleep(SLEEP)
-    for _ in range(CHUNKS - 1):
-        yield CHUNK
+    if environ["PATH_INFO"] != "/stamped":
+        for _ in range(CHUNKS):
+            yield CHUNK
+        return
+    for _ in range(CHUNKS):
+        yield b"%0*d%s" % (STAMP_DIGITS, time.monotonic_ns(), CHUNK[STAMP_DIGITS:])
+        time.sleep(STAMP_PAUSE)
 
 
 def beside(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

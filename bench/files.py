@@ -19,7 +19,7 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
-from bench.measure import cpu_time
+from bench.proc import cpu_time, spent
 from bench.process import ENV, ROOT, tree
 
 SIZES = {"4 KiB": ("four.bin", 4096), "1 MiB": ("big.bin", 1 << 20)}
@@ -95,7 +95,7 @@ def _measure(server: str, command: list[str], name: str, size: int) -> tuple[flo
         before = cpu_time(tree(process.pid))
         requests, rate = _wrk(url, 3)
         after = cpu_time(tree(process.pid))
-        return sum(spent - before.get(task, 0) for task, spent in after.items()) / 1000 / requests, rate
+        return spent(before, after) / 1000 / requests, rate
     finally:
         process.terminate()
         process.wait(10)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.process import WORK, Failure
-from bench.profiles import Profile
+from bench.profiles import Profile, fill
 from bench.verify import newcomer
 
 SCRIPT = Path(__file__).with_name("replay.lua")
@@ -31,7 +31,7 @@ def run(profile: Profile, port: int, seconds: int) -> Load:
     )
     try:
         time.sleep(seconds * 0.3)
-        answered = newcomer(profile, port, seconds * 0.6)
+        answered = not profile.newcomers or newcomer(profile, port, seconds * 0.6)
         output, _ = wrk.communicate(timeout=seconds + 20)
     except subprocess.TimeoutExpired as error:
         raise Failure("the load generator did not end") from error
@@ -45,10 +45,19 @@ def run(profile: Profile, port: int, seconds: int) -> Load:
 def _command(profile: Profile, port: int, seconds: int) -> list[str]:
     """The affinity is inherited from this process."""
     requests = WORK / "request"
-    requests.write_text(profile.template(port) * profile.batch, newline="")
+    requests.write_text(_requests(profile, port), newline="")
     words = ["wrk", "-t1", f"-c{profile.connections}", f"-d{seconds}s", "--latency", "-s", str(SCRIPT)]
-    words += [f"http://127.0.0.1:{port}/", "--", str(requests)]
+    words += [f"http://127.0.0.1:{port}{profile.path}", "--", str(requests)]
+    if profile.rotate:
+        return [*words, "rotate", str(profile.rotate)]
     return [*words, "vary"] if profile.vary else words
+
+
+def _requests(profile: Profile, port: int) -> str:
+    template = profile.template(port)
+    if profile.rotate:
+        return "".join(fill(template, number) for number in range(profile.rotate))
+    return template * profile.batch
 
 
 def _result(profile: Profile, output: str, answered: bool) -> Load:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import statistics
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from bench import latency, load
-from bench.process import Failure, WrongAnswer, running, tree
+from bench import blocks, crowd, latency, load
+from bench.proc import cpu_time, pss, spent
+from bench.process import ROOT, Failure, WrongAnswer, running, tree
 from bench.profiles import Profile
 from bench.servers import Server
 from bench.verify import verify
@@ -40,62 +38,49 @@ class Outcome:
 
 
 def measure(outcome: Outcome, profile: Profile, seconds: int, cores: tuple[int, int]) -> None:
-    """Add one round to the outcome."""
-    server = outcome.server
+    """Add one round to the outcome. What fails is noted there, whatever it is: others wait for their turn."""
     outcome.attempts += 1
+    used = {cores[0]} if profile.workers == 1 else set(cores)
     try:
-        with running(server, profile, cores[0]) as (pid, port):
-            outcome.notes.add(verify(profile, port, exact=server.role != "floor"))
-            if profile.kind == "beside":
-                outcome.rounds.append(latency.run(port, profile.background, seconds))
-            else:
-                _under_load(outcome, profile, pid, port, seconds)
+        with running(outcome.server, profile, used) as (pid, port):
+            _measure(outcome, profile, pid, port, profile.seconds or seconds)
     except Failure as error:
-        outcome.failures.append(str(error))
+        outcome.failures.append(_published(str(error)))
         outcome.wrong = isinstance(error, WrongAnswer)
+    except Exception as error:
+        outcome.failures.append(_published(f"{type(error).__name__}: {error}"))
 
 
-def _under_load(outcome: Outcome, profile: Profile, pid: int, port: int, seconds: int) -> None:
+def _published(text: str) -> str:
+    """Without this checkout's path."""
+    return text.replace(f"{ROOT}/", "")
+
+
+def _measure(outcome: Outcome, profile: Profile, pid: int, port: int, seconds: int) -> None:
+    exact = outcome.server.role != "floor"
+    extra = {"block_ms": blocks.lateness(port)} if profile.streams and exact else {}
+    outcome.notes.add(verify(profile, port, exact))
+    if profile.kind == "beside":
+        outcome.rounds.append(latency.run(port, profile.background, seconds))
+    elif profile.kind == "crowd":
+        outcome.rounds.append(crowd.run(pid, profile, port))
+    else:
+        _under_load(outcome, profile, pid, port, seconds, extra)
+
+
+def _under_load(outcome: Outcome, profile: Profile, pid: int, port: int, seconds: int, extra: Values) -> None:
     before = cpu_time(tree(pid))
     result = load.run(profile, port, seconds)
     members = tree(pid)
-    after = cpu_time(members)
-    used = sum(spent - before.get(task, 0) for task, spent in after.items())
+    used = spent(before, cpu_time(members))
     values = {
         "cpu_us": used / 1000 / result.requests,
         "rate": result.requests / result.seconds,
         "pss_mb": pss(members) / 1024,
+        **extra,
     }
     if result.p99_ms is not None:
         values["p99_ms"] = result.p99_ms
     outcome.rounds.append(values)
     if not result.newcomer_answered:
         raise Failure("new clients got no answer during the load")
-
-
-def cpu_time(pids: Iterable[int]) -> dict[int, int]:
-    """Nanoseconds on a processor, per thread: the first number of schedstat."""
-    spent: dict[int, int] = {}
-    for pid in pids:
-        try:
-            tasks = os.listdir(f"/proc/{pid}/task")
-        except FileNotFoundError:
-            continue
-        for task in tasks:
-            try:
-                spent[int(task)] = int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-    return spent
-
-
-def pss(pids: Iterable[int]) -> int:
-    """Proportional set size in KiB: shared pages are counted in equal parts."""
-    total = 0
-    for pid in pids:
-        try:
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    return total

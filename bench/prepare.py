@@ -1,21 +1,27 @@
-"""What a first run needs: wrk on the PATH, the peers in bench/.env, the floor in bench/.work."""
+"""What a first run needs: wrk on the PATH, peers and frameworks in bench/.env, the floor in bench/.work."""
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
-from bench.process import ENV, ROOT, WORK
+from bench import pages
+from bench.process import ENV, WORK
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / "peers.txt"
+FRAMEWORKS = HERE / "pages.txt"
 VERSIONS = """
 import importlib.metadata, sys
 for name in sys.argv[1:]:
     print(name, importlib.metadata.version(name))
 """
+
+_lock: list[IO[str]] = []
 
 
 def prepare() -> None:
@@ -28,20 +34,28 @@ def prepare() -> None:
             "The benchmark's floor is in C and there is no cc on the PATH: apt-get install gcc libc6-dev"
         )
     WORK.mkdir(exist_ok=True)
+    _be_alone()
     _build_floor(compiler)
-    _install_peers()
+    _install()
+    if not _newer(pages.DATABASE, HERE / "pages.py"):
+        pages.write(pages.DATABASE)
 
 
 def versions() -> dict[str, str]:
-    """Of the peers in bench/.env."""
-    command = [str(ENV / "bin" / "python"), "-c", VERSIONS, *PEERS.read_text().split()]
+    """Of the peers and frameworks in bench/.env."""
+    names = [*PEERS.read_text().split(), *FRAMEWORKS.read_text().split()]
+    command = [str(ENV / "bin" / "python"), "-c", VERSIONS, *names]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return dict(line.split() for line in output.splitlines())
 
 
-def compiled() -> bool:
-    """Does the checkout hold compiled modules beside its Python files?"""
-    return any((ROOT / "src" / "pronghorn").rglob("*.so"))
+def _be_alone() -> None:
+    """Two runs would disturb each other's times and files. The lock ends with this process."""
+    _lock.append((WORK / "lock").open("w"))
+    try:
+        fcntl.flock(_lock[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SystemExit("Another benchmark is running in this checkout") from None
 
 
 def _build_floor(compiler: str) -> None:
@@ -53,16 +67,26 @@ def _build_floor(compiler: str) -> None:
         raise SystemExit("The benchmark's floor could not be compiled; the compiler's words are above.")
 
 
-def _install_peers() -> None:
+def _install() -> None:
     stamp = ENV / ".installed"
-    if _newer(stamp, PEERS):
+    if _newer(stamp, PEERS) and _newer(stamp, FRAMEWORKS):
         return
     print("Installing the peers in bench/.env (once) ...", file=sys.stderr, flush=True)
     python = str(ENV / "bin" / "python")
     quiet = ("--quiet", "--disable-pip-version-check")
     for command in (
         [sys.executable, "-m", "venv", str(ENV)],
-        [python, "-m", "pip", "install", *quiet, "--requirement", str(PEERS)],
+        [
+            python,
+            "-m",
+            "pip",
+            "install",
+            *quiet,
+            "--requirement",
+            str(PEERS),
+            "--requirement",
+            str(FRAMEWORKS),
+        ],
     ):
         if subprocess.run(command, check=False).returncode:
             raise SystemExit(f"The peers could not be installed: {' '.join(command)}")

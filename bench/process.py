@@ -34,19 +34,19 @@ class WrongAnswer(Failure):
 
 
 @contextmanager
-def running(server: Server, profile: Profile, core: int) -> Iterator[tuple[int, int]]:
-    """Yield (pid, port) of a server that accepts connections."""
+def running(server: Server, profile: Profile, cores: set[int]) -> Iterator[tuple[int, int]]:
+    """Yield (pid, port) of a server that accepts connections; it stays on these cores."""
     port = _free_port()
     with LOG.open("wb") as log:
         process = subprocess.Popen(
             _command(server, profile, port),
             cwd=ROOT,
-            env=_environment(),
+            env=environment(server.source),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),
         )
     try:
         _wait_until_accepting(process, port)
@@ -93,29 +93,33 @@ def _free_port() -> int:
 
 
 def _command(server: Server, profile: Profile, port: int) -> list[str]:
-    words = server.threaded if profile.kind == "beside" else server.command
     values = {
         "python": ENV / "bin" / "python",
         "bin": ENV / "bin",
         "work": WORK,
-        "app": f"bench.apps:{profile.app}",
+        "app": profile.target,
         "port": port,
         "answer": len(profile.answer),
         "body": profile.body,
         "close": int(profile.close),
+        "threads": profile.threads,
+        "workers": profile.workers,
     }
-    return [word.format_map(values) for word in words.split()]
+    return [word.format_map(values) for word in server.words(profile)]
 
 
-def _environment() -> dict[str, str]:
-    """The caller's, without what would change a server's settings behind the benchmark's back."""
+def environment(source: str) -> dict[str, str]:
+    """The caller's, without what would change a server's settings behind the benchmark's back.
+
+    source: where Pronghorn is imported from, below the checkout.
+    """
     owned = ("PRONGHORN_", "GUNICORN_", "GRANIAN_", "UWSGI_", "PYTHON")
     kept = {
         k: v
         for k, v in os.environ.items()
         if not k.startswith(owned) and k not in ("PORT", "WEB_CONCURRENCY")
     }
-    return kept | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"}
+    return kept | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / source}"}
 
 
 def _wait_until_accepting(process: subprocess.Popen[bytes], port: int) -> None:

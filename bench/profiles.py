@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bench import apps
+from bench import apps, pages
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -40,39 +40,63 @@ BROWSER: Fields = (
 )
 
 
+Mode = Literal["command", "threaded", "several"]
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """One kind of load.
 
     kind: "load" is measured with wrk; "beside" is a quick request's latency while `background` is
-    requested without pause; `body` is the size of the request's body in bytes; `streams`: the first
-    block must arrive before the last is made (PEP 3333, "Buffering and Streaming").
+    requested without pause; "crowd" is what many idle connections cost. `body` is the size of the request's
+    body in bytes; `streams`: each block must arrive before the next is made (PEP 3333, "Buffering and
+    Streaming"). Of a series (growth.py) this is the point at `x`.
     """
 
     name: str
     title: str
     app: str = "hello"
     answer: bytes = apps.HELLO
+    path: str = "/"
     fields: Fields = ()
     vary: bool = False
+    # So many requests that differ in each {id} take turns.
+    rotate: int = 0
     body: int = 0
     batch: int = 1
     close: bool = False
     streams: bool = False
     connections: int = 64
-    kind: Literal["load", "beside"] = "load"
+    kind: Literal["load", "beside", "crowd"] = "load"
     background: str = ""
+    # How the server is started (servers.py), and which servers: all but for a few if empty.
+    mode: Mode = "command"
+    threads: int = 8
+    workers: int = 1
+    servers: tuple[str, ...] = ()
+    # New clients must be answered during the load.
+    newcomers: bool = True
+    # 0: as the command line says.
+    seconds: int = 0
+    rounds: int = 0
+    series: str = ""
+    x: int = 0
+
+    @property
+    def target(self) -> str:
+        """The application as servers want it."""
+        return self.app if ":" in self.app else f"bench.apps:{self.app}"
 
     def template(self, port: int) -> str:
-        """The bytes of one request; with `vary` its {cookie} and {id} are still to be filled in."""
-        lines = [f"{'POST' if self.body else 'GET'} / HTTP/1.1", f"Host: 127.0.0.1:{port}"]
+        """The text of one request, in which `vary` and `rotate` leave {cookie} and {id} to be filled in."""
+        lines = [f"{'POST' if self.body else 'GET'} {self.path} HTTP/1.1", f"Host: 127.0.0.1:{port}"]
         lines += [f"{name}: {value}" for name, value in self.fields]
         if self.body:
             lines += ["Content-Type: application/octet-stream", f"Content-Length: {self.body}"]
         if self.close:
             lines.append("Connection: close")
         text = "\r\n".join(lines) + "\r\n\r\n" + "x" * self.body
-        return text if self.vary else fill(text, 0)
+        return text if self.vary or self.rotate else fill(text, 0)
 
     def request(self, port: int, number: int = 0) -> bytes:
         return fill(self.template(port), number).encode("ascii")
@@ -99,24 +123,47 @@ PROFILES = (
         streams=True,
     ),
     Profile("c1000", "hello on 1000 connections", connections=1000),
-    Profile("threads", "hello, 8 threads against 1"),
     Profile(
-        *(
-            "beside-slow",
-            "a quick request beside 6 clients of a route that sleeps 0.3 s; 8 threads",
-            "beside",
-        ),
+        "accesslog",
+        "hello with the access log written to a file, and without",
+        servers=("pronghorn", "compiled"),
+    ),
+    Profile(
+        "django",
+        "a page of Django's: a template and 5 queries on SQLite",
+        app="bench.apps_django:app",
+        answer=pages.expected(),
+        connections=16,
+    ),
+    Profile(
+        "flask",
+        "a page of Flask's: a template and 5 queries on SQLite",
+        app="bench.apps_flask:app",
+        answer=pages.expected(),
+        connections=16,
+    ),
+    Profile(
+        "beside-slow",
+        "a quick request beside 6 clients of a route that sleeps 0.3 s; 8 threads",
+        app="beside",
         kind="beside",
+        mode="threaded",
         background="/slow",
     ),
     Profile(
-        *(
-            "beside-busy",
-            "a quick request beside 6 clients of a route that computes 30 ms; 8 threads",
-            "beside",
-        ),
+        "beside-busy",
+        "a quick request beside 6 clients of a route that computes 30 ms; 8 threads",
+        app="beside",
         kind="beside",
+        mode="threaded",
         background="/busy",
+    ),
+    Profile(
+        "crowd",
+        "10,000 connections, one request each, then idle",
+        kind="crowd",
+        connections=10_000,
+        rounds=2,
     ),
 )
 

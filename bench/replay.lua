@@ -1,6 +1,7 @@
--- wrk -s replay.lua URL -- FILE [vary]
+-- wrk -s replay.lua URL -- FILE [vary | rotate COUNT]
 -- Sends the bytes of FILE as they are (one request, or a batch of them). With "vary", the marks
 -- {cookie} and {id} in it become 32 hexadecimal digits that differ on each request.
+-- With "rotate", FILE holds COUNT requests of equal length, which take turns.
 -- Ends with one line of JSON instead of a text to be parsed.
 
 local function read(path)
@@ -21,10 +22,21 @@ local function varied(raw)
     end
 end
 
+local function rotated(raw, count)
+    local size = #raw / count
+    local turn = 0
+    return function()
+        turn = turn % count + 1
+        return raw:sub((turn - 1) * size + 1, turn * size)
+    end
+end
+
 function init(args)
     local raw = read(args[1])
     if args[2] == "vary" then
         request = varied(raw)
+    elseif args[2] == "rotate" then
+        request = rotated(raw, tonumber(args[3]))
     end
     wrk.format = function() return raw end
 end

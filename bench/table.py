@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from bench.measure import Outcome
 from bench.profiles import Profile
@@ -14,7 +14,6 @@ class Column:
     label: str
     digits: int = 1
     more_is_better: bool = False
-    ratios: bool = True
 
 
 LOAD = (
@@ -23,15 +22,25 @@ LOAD = (
     Column("p99_ms", "p99 ms", 2),
     Column("pss_mb", "PSS MB"),
 )
+BLOCK = Column("block_ms", "block ms", 3)
 BESIDE = (
     Column("p50_ms", "p50 ms", 2),
     Column("p99_ms", "p99 ms", 2),
     Column("background", "others/s", more_is_better=True),
 )
+CROWD = (
+    Column("idle_mb", "idle MB"),
+    Column("worker_mb", "worker MB"),
+    Column("connection_kb", "KiB/conn", 2),
+    Column("accept_rate", "conns/s", 0, more_is_better=True),
+    Column("accept_us", "µs/conn", 1),
+)
 
 
 def columns(profile: Profile) -> tuple[Column, ...]:
-    return BESIDE if profile.kind == "beside" else LOAD
+    if profile.kind != "load":
+        return BESIDE if profile.kind == "beside" else CROWD
+    return (*LOAD, BLOCK) if profile.streams else LOAD
 
 
 def best(outcomes: list[Outcome], column: Column) -> float | None:
@@ -115,10 +124,18 @@ def as_data(profile: Profile, outcomes: list[Outcome]) -> dict[str, object]:
             "to_best_peer": ratios,
             "to_floor": floors,
             "rounds": outcome.rounds,
+            "failed": outcome.failed,
             "failures": outcome.failures,
             "notes": sorted(outcome.notes - {""}),
         }
-    return {"title": profile.title, "servers": servers}
+    return {
+        "title": profile.title,
+        "kind": profile.kind,
+        "series": profile.series,
+        "x": profile.x,
+        "columns": [asdict(column) for column in shown],
+        "servers": servers,
+    }
 
 
 def _quotient(value: float | None, reference: float | None) -> float | None:

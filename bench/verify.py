@@ -10,7 +10,6 @@ import socket
 import time
 from typing import IO, Any
 
-from bench import apps
 from bench.process import WrongAnswer
 from bench.profiles import Profile
 
@@ -65,8 +64,6 @@ def verify(profile: Profile, port: int, exact: bool = True) -> str:
     exact: compare the body's bytes, not only their number (the floor answers a row of x).
     Raises WrongAnswer, which says what is wrong.
     """
-    if profile.streams and exact:
-        _check_streaming(port)
     deadline = time.monotonic() + WARM_UP
     number, note = 0, ""
     while True:
@@ -117,20 +114,6 @@ def _connect(port: int) -> _Wire:
         return _Wire(port)
     except OSError as error:
         raise WrongAnswer(f"connection refused: {error}") from error
-
-
-def _check_streaming(port: int) -> None:
-    """The application rests after its first block, which must not wait for the others."""
-    received = b""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=apps.SLEEP * 0.8) as client:
-            client.sendall(f"GET /wait HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
-            while apps.CHUNK not in received and (block := client.recv(4096)):
-                received += block
-    except TimeoutError as error:
-        raise WrongAnswer("does not stream: the first block waits for the others") from error
-    except OSError as error:
-        raise WrongAnswer(f"no stream: {error}") from error
 
 
 def _check(profile: Profile, wire: _Wire, port: int, number: int, exact: bool) -> bool:

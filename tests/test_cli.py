@@ -179,6 +179,8 @@ def test_check_config_loads_the_application_and_binds_nothing(folder: Path) -> N
     [
         ([], 2, "No application is named"),
         (["shop:app", "--thread", "2"], 2, "Did you mean --threads?"),
+        (["chek"], 2, "Did you mean `pronghorn check`?"),
+        (["shp"], 3, "Did you mean `shop`?"),
         (["shop:app", "--threads", "two"], 2, "--threads"),
         (["shop:app", "--bind", "::1"], 2, "[::1]:8000"),
         (["shop:ap", "--bind", "127.0.0.1:0"], 3, "Did you mean `app`?"),
@@ -192,6 +194,14 @@ def test_check_config_loads_the_application_and_binds_nothing(folder: Path) -> N
 def test_exit_codes_and_errors(arguments: list[str], code: int, hint: str, folder: Path) -> None:
     returned, text = refused(folder, *arguments)
     assert (returned, hint in text) == (code, True), text
+
+
+def test_a_module_that_is_nearly_called_as_a_command(folder: Path) -> None:
+    (folder / "chek.py").write_text(APP)
+    done = subprocess.run(
+        [*COMMAND, "chek", "--check-config"], cwd=folder, env=surroundings({}), capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_bad_variable_is_named(folder: Path) -> None:

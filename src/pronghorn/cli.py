@@ -65,9 +65,30 @@ def _run(arguments: Sequence[str]) -> int:
 
     from pronghorn.assemble import start
 
+    if not line.command:
+        _refuse_misspelt(line.spec, settings)
     if line.check_config or line.command == "check":
         return start.check(settings, line.spec)
     return start.run(settings, line.spec, read)
+
+
+def _refuse_misspelt(spec: str, settings: "Settings") -> None:
+    """A word that is nearly a command, and no module. Raises UsageError."""
+    from importlib.machinery import PathFinder
+
+    from pronghorn.assemble.parts import import_paths
+    from pronghorn.config.flags import COMMANDS
+    from pronghorn.config.near import nearest
+    from pronghorn.errors import UsageError
+
+    meant = nearest(spec, COMMANDS, 0.75) if spec.isidentifier() else ""
+    declared = settings.composition.apps.get(spec)
+    if not meant or (declared is not None and declared.use != spec):
+        return
+    if PathFinder.find_spec(spec, [*import_paths(settings.app), *sys.path]) is None:
+        raise UsageError(
+            f"There is neither a command nor a module {spec!r}.", mend=f"Did you mean `pronghorn {meant}`?"
+        )
 
 
 def _show(settings: "Settings", command: str, json: bool) -> int:

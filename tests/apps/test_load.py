@@ -1,40 +1,16 @@
 """From a specification to an application, and what a person is told who mistypes it."""
 
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
 import pytest
 
 from pronghorn.apps.load import load
 from pronghorn.errors import ApplicationLoadError
+from tests.modules import Write
 
 APP = """
 def app(environ, start_response):
     start_response("200 OK", [])
     return [b""]
 """
-
-Write = Callable[[str, str], Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
-    """Write a module into an importable directory, which is the working directory too."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    before = set(sys.modules)
-
-    def write_module(name: str, text: str) -> Path:
-        path = tmp_path / f"{name.replace('.', '/')}.py"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        return path
-
-    yield write_module
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
 
 
 def refusal(spec: str) -> str:

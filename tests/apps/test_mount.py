@@ -7,7 +7,8 @@ from wsgiref.validate import validator
 
 import pytest
 
-from pronghorn.apps.mount import Mount
+from pronghorn.apps.hosts import HostPattern
+from pronghorn.apps.mount import Mount, _Hosts, _Target
 from pronghorn.errors import ConfigError
 from tests.serving import Server, serving
 
@@ -271,6 +272,49 @@ class TestNothingMatches:
         environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/x"}
         FENCED(environ, lambda *_: None)
         assert environ == {"REQUEST_METHOD": "GET", "PATH_INFO": "/x"}
+
+
+class TestManyHosts:
+    def test_each_request_costs_as_with_few(self) -> None:
+        """Counted, not timed: which hosts are looked at does not depend on how many there are."""
+
+        class Counting(str):
+            looks = 0
+
+            def endswith(self, *args: Any) -> bool:
+                Counting.looks += 1
+                return super().endswith(*args)
+
+            def __getitem__(self, key: Any) -> str:
+                Counting.looks += 1
+                return super().__getitem__(key)
+
+        hosts = _Hosts()
+        app = named("x")
+        for number in range(4000):
+            hosts.add(HostPattern.parse(f"*.t{number}.example.org"), _Target(app, str(number)))
+        found = hosts.find(Counting("a.b.t3999.example.org"), "80")
+        assert found is not None and found.key == "3999" and Counting.looks <= 5
+        Counting.looks = 0
+        assert hosts.find(Counting("t3999.example.org"), "80") is None and Counting.looks <= 5
+
+    def test_the_longest_wildcard_then_the_port(self) -> None:
+        keys = ["*.a.org", "*.a.org:81", "*.b.a.org:82", "*.org"]
+        mount = Mount({(key, "/"): named(key) for key in keys})
+        for host, key in [
+            ("x.a.org", "*.a.org"),
+            ("x.a.org:81", "*.a.org:81"),
+            ("x.b.a.org", "*.a.org"),
+            ("x.b.a.org:81", "*.a.org:81"),
+            ("x.b.a.org:82", "*.b.a.org:82"),
+            ("b.a.org:82", "*.a.org"),
+            ("a.org", "*.org"),
+            ("a..org", "*.org"),
+        ]:
+            assert mount.key_of({"PATH_INFO": "/", "HTTP_HOST": host}) == (key, "/"), host
+        for host in ("org", ".org", "org.", ""):
+            environ = {"PATH_INFO": "/", "HTTP_HOST": host, "SERVER_NAME": "h", "SERVER_PORT": "1"}
+            assert mount.key_of(environ) is None, host
 
 
 class TestFind:

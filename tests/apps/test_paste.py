@@ -18,7 +18,7 @@ import httpx
 import pytest
 from paste.deploy import loadwsgi
 
-from pronghorn.apps import paste
+from pronghorn.apps import paste, paste_factories
 from pronghorn.apps.load import load
 from pronghorn.apps.middleware import passwords
 from pronghorn.apps.mount import Mount
@@ -28,6 +28,7 @@ from pronghorn.apps.paste_loader import Loader
 from pronghorn.apps.paste_places import PasteError
 from pronghorn.apps.paste_urlmap import parse_key, urlmap_of
 from pronghorn.apps.paste_values import value
+from pronghorn.apps.static.app import Static
 from pronghorn.assemble.paste_server import settings_of
 from pronghorn.errors import ApplicationLoadError, ConfigError
 from tests.serving import PATIENCE
@@ -239,6 +240,21 @@ def test_our_filters(name: str, options: str, field: str, tmp_path: Path) -> Non
     environ = {"HTTP_ACCEPT_ENCODING": "gzip", "REMOTE_ADDR": "127.0.0.1"}
     _, fields, _ = ask(load_paste(str(file)), "/", **environ)
     assert not field or field in fields
+
+
+def test_options_of_a_filter_are_tried_around_an_application_that_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A middleware may call what it wraps as soon as it is made."""
+    tried = []
+
+    class Eager:
+        def __init__(self, app: Any) -> None:
+            tried.append(ask(app, "/")[0])
+
+    monkeypatch.setitem(paste_factories.NAMES, "lint", Eager)
+    paste_factories.lint({})
+    assert tried == ["404 Not Found"]
 
 
 def test_logging_as_pserve_sets_it_up(tmp_path: Path) -> None:
@@ -476,6 +492,25 @@ class TestCascade:
         assert app.quick({"PATH_INFO": "/m"}) is None
         assert app.quick({"PATH_INFO": "/x"}) is None
         assert Cascade([says("1")]).quick({"PATH_INFO": "/f"}) is None
+
+    def test_what_is_wrapped_around_files_is_not_passed_by(self, tmp_path: Path) -> None:
+        """A middleware that hands on attributes has `quick`, and is asked all the same."""
+        (tmp_path / "a.txt").write_text("secret")
+
+        class Guard:
+            def __init__(self, app: Any) -> None:
+                self.app = app
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self.app, name)
+
+            def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+                start_response("401 Unauthorized", [])
+                return [b""]
+
+        cascade = Cascade([Guard(Static(str(tmp_path))), says("2")])
+        assert cascade.quick({"REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": "/a.txt"}) is None
+        assert ask(cascade, "/a.txt")[0] == "401 Unauthorized"
 
 
 class TestValues:

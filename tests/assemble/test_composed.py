@@ -1,5 +1,6 @@
 """A server with routes, as `pronghorn` builds it: what the parts promise each other."""
 
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from pronghorn.apps.load import load
 from pronghorn.apps.mount import Mount
 from pronghorn.apps.static.app import Static
-from pronghorn.assemble.compose import Composed
+from pronghorn.assemble.compose import Composed, compose
+from pronghorn.config.file import Found, from_file
+from pronghorn.errors import StartupError
 from tests.process.harness import Server, running
-from tests.serving import head, serving
+from tests.serving import head, serving, until
 
 APP = """
 import time
@@ -28,6 +32,9 @@ ROUTES = """
 health = "/healthz"
 request_timeout = 5
 threads = 2
+limit_request_body = 100
+access_logfile = "access.log"
+access_logformat = '%(r)s -> %(s)s'
 
 [[route]]
 path = "/files"
@@ -42,6 +49,17 @@ limit_request_body = 10
 [[route]]
 path = "/app"
 app = "served:app"
+
+[[route]]
+path = "/large"
+app = "served:app"
+limit_request_body = 100_000
+
+[[route]]
+host = "127.0.0.1"
+path = "/app"
+app = "served:app"
+limit_request_body = 20
 """
 
 
@@ -67,14 +85,82 @@ def test_a_route_has_its_own_time_limit(server: Server) -> None:
     assert server.get("/app?0.6").body == b"said"
 
 
-@pytest.mark.parametrize("fields", [("Content-Length: 11",), ("Transfer-Encoding: chunked",)])
-def test_a_route_has_its_own_limit_of_bodies(server: Server, fields: tuple[str, ...]) -> None:
-    body = b"b\r\n01234567890\r\n0\r\n\r\n" if "chunked" in fields[0] else b"01234567890"
+CHUNKED = "Transfer-Encoding: chunked"
+CONTINUE = "Expect: 100-continue"
+
+
+def framed(size: int, framing: str) -> tuple[str, bytes]:
+    """The field and the octets of a body of that many."""
+    if framing == "chunked":
+        return CHUNKED, b"%x\r\n%b\r\n0\r\n\r\n" % (size, b"x" * size)
+    return f"Content-Length: {size}", b"x" * size
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+@pytest.mark.parametrize(
+    ("path", "limit"), [("/short", 10), ("/app", 100), ("/large", 100_000), ("/nothing", 100)]
+)
+def test_a_route_may_lower_and_raise_the_limit_of_bodies(
+    server: Server, path: str, limit: int, framing: str
+) -> None:
     with server.connect() as client:
-        assert client.ask(head("POST", "/short", *fields) + body).status == 413
+        for _ in range(2):  # the second head is recognised, not parsed
+            field, body = framed(limit, framing)
+            answer = client.ask(head("POST", path, field) + body)
+            assert (answer.status, answer.body) == (200, b"x" * limit)
+        field, body = framed(limit + 1, framing)
+        assert client.ask(head("POST", path, field) + body).status == 413
+
+
+@pytest.mark.parametrize(("path", "limit"), [("/short", 10), ("/app", 100), ("/large", 100_000)])
+def test_who_expects_100_is_refused_without_it(server: Server, path: str, limit: int) -> None:
     with server.connect() as client:
-        answer = client.ask(head("POST", "/app", *fields) + body)
-        assert (answer.status, answer.body) == (200, b"01234567890")
+        answer = client.ask(head("POST", path, CONTINUE, length=limit + 1))
+        assert (answer.status, answer.interim) == (413, [])
+    with server.connect() as client:
+        client.send(head("POST", path, CONTINUE, length=limit))
+        assert client.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 100 ")
+        client.send(b"x" * limit)
+        assert client.read_answer().status == 200
+
+
+def test_the_limit_is_that_of_the_route_which_answers(server: Server) -> None:
+    """Without a Host field, the server's own name decides, there as here."""
+    for size, status in ((20, 200), (21, 413)):
+        with server.connect() as client:
+            fields = f"POST /app HTTP/1.0\r\nContent-Length: {size}\r\n\r\n"
+            assert client.ask(fields.encode() + b"x" * size).status == status
+
+
+def test_over_tls_the_limit_goes_by_the_default_port_of_https() -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        raise NotImplementedError
+
+    secure, other = ("shop.example:443", "/"), ("shop.example:80", "/")
+    composed = Composed(Mount({secure: app, other: app}), {secure: 7, other: 8}, False, body_limit=9)
+    environ = {"PATH_INFO": "/", "HTTP_HOST": "shop.example", "SERVER_NAME": "a", "SERVER_PORT": "1"}
+    assert composed.body_limit({**environ, "wsgi.url_scheme": "https"}) == 7
+    assert composed.body_limit({**environ, "wsgi.url_scheme": "http"}) == 8
+    assert composed.body_limit({**environ, "HTTP_HOST": "b", "wsgi.url_scheme": "http"}) == 9
+
+
+@pytest.mark.parametrize(
+    ("request_", "line"),
+    [
+        (head("POST", "/short?whole", length=11) + b"x" * 11, "POST /short?whole HTTP/1.1 -> 413"),
+        (head("POST", "/short?head", length=11), "POST /short?head HTTP/1.1 -> 413"),
+        (head("POST", "/app?chunked", CHUNKED) + b"65\r\n", "POST /app?chunked HTTP/1.1 -> 413"),
+        (head("POST", "/app?broken", CHUNKED) + b"wrong\r\n", "POST /app?broken HTTP/1.1 -> 400"),
+        (head("HEAD", "/short?no-content", length=11) + b"x" * 11, "HEAD /short?no-content HTTP/1.1 -> 413"),
+    ],
+)
+def test_the_access_log_names_what_was_refused_for_its_body(
+    server: Server, request_: bytes, line: str
+) -> None:
+    with server.connect() as client:
+        client.ask(request_)
+        client.assert_end()
+    until(lambda: line in (server.path / "access.log").read_text().splitlines(), line)
 
 
 def test_files_need_no_thread(server: Server) -> None:
@@ -86,6 +172,41 @@ def test_files_need_no_thread(server: Server) -> None:
         assert server.get("/files/none").status == 404
         assert time.monotonic() - began < 0.5
         assert one.read_answer().body == other.read_answer().body == b"said"
+
+
+FAILING = {
+    "shop:create": '[apps.api]\nuse = "shop:create"\nfactory = true\n[[route]]\napp = "api"\n',
+    "no_such_module": '\n[apps.api]\nuse = "no_such_module"\n[[route]]\napp = "api"\n',
+    "shop:ap": '[[route]]\napp = "shop:ap"\n',
+    "shop:Middleware": '[[route]]\napp = "shop:app"\nmiddleware = [\n"shop:Middleware"]\n',
+    "site.ini": '\n[apps.api]\npaste = "site.ini"\n[[route]]\napp = "api"\n',
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "place"),
+    [
+        ("shop:create", "pronghorn.toml:2 (apps.api.use)", "shop.py, line 4"),
+        ("no_such_module", "pronghorn.toml:3 (apps.api.use)", "Looked in "),
+        ("shop:ap", "pronghorn.toml:2 (route.app)", "shop.py"),
+        ("shop:Middleware", "pronghorn.toml:4 (route.middleware)", "shop.py"),
+        ("site.ini", "pronghorn.toml:3 (apps.api.paste)", "site.ini"),
+    ],
+)
+def test_what_cannot_be_loaded_is_told_with_both_places(
+    name: str, line: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it fails, and the line of ours that names it."""
+    (tmp_path / "shop.py").write_text("def app(environ, start_response): ...\n\ndef create():\n    1 / 0\n")
+    (tmp_path / "site.ini").write_text("[app:main]\nuse = call:none_such:app\n")
+    (tmp_path / "pronghorn.toml").write_text(FAILING[name])
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "shop", raising=False)
+    said = from_file(Found(str(tmp_path / "pronghorn.toml"), "pronghorn.toml"), {})
+    with pytest.raises(StartupError) as caught:
+        compose(said.composition, load)
+    told = str(caught.value)
+    assert line in told and place in told and len(told.splitlines()) <= 6, told
 
 
 def test_what_is_wrapped_around_files_is_not_passed_by(tmp_path: Path) -> None:

@@ -138,6 +138,29 @@ def test_a_deploy_that_has_a_link_lead_elsewhere(folder: Path, monkeypatch: pyte
 def test_reload_watches_the_file(folder: Path) -> None:
     (folder / "pronghorn.toml").write_text('reload = true\nreload_extra_file = "x"\n')
     assert made(folder, "a:b").process.reload_extra_file == (f"{folder}/x", f"{folder}/pronghorn.toml")
+    assert made(folder, "config").process.reload_extra_file == (f"{folder}/x",)
+
+
+def test_reload_watches_files_of_paste_and_those_that_they_name(folder: Path) -> None:
+    (folder / "etc").mkdir()
+    files = {
+        "a.ini": "use = config:etc/b.ini\npipeline = config:etc/c%20d.ini#x config:no.ini",
+        "etc/b.ini": "use = config:%(here)s/../a.ini#y",
+        "etc/c d.ini": "",
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    watched = {f"{folder}/{name}" for name in [*files, "no.ini"]}
+    for spec in ("a.ini", "a.ini#main", "config:a.ini#main"):
+        assert set(made(folder, spec, "--reload").process.reload_extra_file) == watched
+    (folder / "pronghorn.toml").write_text('[apps.a]\npaste = "a.ini"\n[[route]]\napp = "a"\n')
+    extra = made(folder, "--reload").process.reload_extra_file
+    assert set(extra) == {*watched, f"{folder}/pronghorn.toml"} and len(extra) == 5
+    (folder / "pronghorn.toml").unlink()
+    assert (
+        f"{folder}/etc/b.ini" in made(folder, "b.ini", "--reload", "--chdir", "etc").process.reload_extra_file
+    )
+    assert made(folder, "a.ini").process.reload_extra_file == ()
 
 
 def test_the_working_directory_by_the_name_that_leads_to_it(folder: Path) -> None:

@@ -49,6 +49,21 @@ MISTAKES: dict[str, tuple[str, int, list[str]]] = {
     "directory that is none": ('chdir = "no"\n', 1, ["is not a directory"]),
     "missing variable": ('threads = 1\nuser = "${SHOP_USR}"\n', 2, ["SHOP_USR", "'SHOP_USER'"]),
     "variable without an end": ('user = "${SHOP_USER"\n', 1, ["${SHOP_USER", "names no variable"]),
+    "default without an end": ('threads = 2\nuser = "${X:-${SHOP_USER}"\n', 2, ["without its closing brace"]),
+    "variable in a default": ('user = "${X:-${SHOP_USR}}"\n', 1, ["SHOP_USR", "'SHOP_USER'"]),
+    "secret that is no NAME=VALUE": (
+        'env = [\n"A=1",\n"${SHOP_USER}"]\n',
+        1,
+        ["'${SHOP_USER}' is not NAME="],
+    ),
+    "secret that is no table": (f'{APP}options = "${{SHOP_USER}}"\n', 3, ["'${SHOP_USER}' is not a table"]),
+    "whole disk": (f'{APP}[[route]]\nroot = "/"\n', 4, ["route.root", "force = true"]),
+    "directive that is none": (
+        '[[route]]\nroot = "dist"\ncache = { "*.js" = "imutable" }\n',
+        3,
+        ["'imutable'", "Did you mean 'immutable'?"],
+    ),
+    "directive without a table": ('[[route]]\nroot = "dist"\ncache = "imutable"\n', 3, ['"immutable" }']),
     "variable in an array": ('env = [\n "A=1",\n "B=${NO}",\n]\n', 3, ["NO", "${NO:-default}"]),
     "number from a variable": ('threads = "${SHOP_USER}"\n', 1, ["threads: 'anna'", "whole number"]),
     "application with an unknown key": (f"{APP}option = {{}}\n", 3, ["'option'", "'options'"]),
@@ -174,6 +189,13 @@ def test_the_same_in_pyproject(kind: str, folder: Path) -> None:
     told = refusal(folder, b"\xef\xbb\xbf" + whole.replace("\n", "\r\n").encode(), "pyproject.toml")
     assert f"pyproject.toml:{line + 3} " in f"{told} ".replace("\n", " "), told
     assert [hint for hint in hints if hint not in told and "pronghorn.toml" not in hint] == [], told
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MISTAKES if kind.startswith("secret")])
+def test_no_secret_is_told(kind: str, folder: Path) -> None:
+    assert "anna" not in refusal(folder, MISTAKES[kind][0])
+    text = MISTAKES[kind][0].replace("SHOP_USER}", "NONE:-" + "a-very-long-secret" * 9 + "}")
+    assert "a-very" in (told := refusal(folder, text)) and "${NONE:-a-very" in told
 
 
 def test_what_is_nested_too_deeply(folder: Path) -> None:

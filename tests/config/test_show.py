@@ -1,11 +1,17 @@
 """`pronghorn config` and `pronghorn routes`: what they print is what is in force."""
 
 import json
+import os
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pronghorn.apps.paste import file_and_name
+from pronghorn.config import command
 from pronghorn.config.file import Found, from_file
+from pronghorn.config.flags import read
 from pronghorn.config.settings import Settings, all_options
 from pronghorn.config.show import as_json, as_toml, as_tree
 from pronghorn.config.sources import from_environment, from_flags, merge
@@ -52,6 +58,8 @@ app = "m:app"
 [[route]]
 app = "site"
 """
+ROUTES_BELOW = ROUTES.removesuffix('[[route]]\napp = "site"\n')
+"""The root is free for what the command line names."""
 
 
 @pytest.fixture
@@ -111,6 +119,109 @@ def test_what_was_filled_into_options_is_not_shown(folder: Path) -> None:
     text = settings(folder, ROUTES)
     for shown in (as_toml(text), as_json(text), as_tree(text.composition)):
         assert "hush" not in shown and "${SECRET}" in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'env = ["A=1", "DB=x:${SECRET}$${Y}"]\n',
+        'paste_global = "DB=x:${SECRET}$${Y}"\n',
+    ],
+)
+def test_what_was_filled_into_variables_is_not_shown(text: str, folder: Path) -> None:
+    made = settings(folder, text)
+    assert "DB=x:hush${Y}" in made.app.env + made.app.paste_global
+    for shown in (as_toml(made), as_json(made)):
+        assert "hush" not in shown and "DB=x:${SECRET}$${Y}" in shown
+    assert options_of(settings(folder, as_toml(made))) == options_of(made)
+
+
+class TestCommandLines:
+    """What `pronghorn config ARGUMENTS` prints, in place of the arguments."""
+
+    @pytest.fixture
+    def folder(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        (folder / "b" / "blog.ini").touch()
+        (folder / "elsewhere").mkdir()
+        monkeypatch.chdir(folder)
+        return folder
+
+    def made(self, folder: Path, *arguments: str) -> Settings:
+        return command.settings(read(["config", *arguments]), {"SECRET": "hush"}, str(folder))
+
+    def again(self, folder: Path, text: str) -> Settings:
+        """What it prints, in a file that lies elsewhere."""
+        (folder / "elsewhere" / "printed.toml").write_text(text)
+        return self.made(folder, "--config", "elsewhere/printed.toml")
+
+    @pytest.mark.parametrize(
+        "file", ["", FILE, ROUTES_BELOW, 'static = ["/s=a"]\n[apps.site]\nuse = "m:app"\n']
+    )
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            "",
+            "shop:app",
+            "shop.wsgi",
+            "shop:create_app('a/b',x=1)",
+            "site",
+            "b/blog.ini",
+            "b/blog.ini#main",
+            "config:b/blog.ini#site",
+            "blog.ini --chdir b --pythonpath lib,../lib --reload --reload-extra-file x.txt",
+            "--static /t=a",
+            "shop:app --static /t=a --static /=b",
+            "shop.wsgi --static /t/=a",
+            "b/blog.ini#a:b --static /=b",
+            "-e A=$${B} -e C=${SECRET} --access-logformat %(h)s --keep-alive 0.5 --name \\u007f${",
+        ],
+    )
+    def test_it_means_the_same_wherever_it_lies(self, arguments: str, file: str, folder: Path) -> None:
+        if file:
+            (folder / "pronghorn.toml").write_text(file)
+        first = self.made(folder, *arguments.split())
+        second = self.again(folder, as_toml(first))
+        assert uncommented(as_toml(second)) == uncommented(as_toml(first))
+        third = self.again(folder, as_toml(second))
+        assert as_toml(third) == as_toml(second) and as_json(third) == as_json(second)
+        assert places(second) == places(first) == places(third)
+        assert second.process == replace(first.process, reload_extra_file=second.process.reload_extra_file)
+
+    def test_the_application_alone_is_a_route(self, folder: Path) -> None:
+        for spec in ("shop.wsgi", "shop:app", "b/blog.ini#a b"):
+            text = as_toml(self.made(folder, spec))
+            (place,) = places(self.again(folder, text))
+            assert place[:2] == ("", "/")
+            assert place[2] == (spec if "#" not in spec else f"{folder}/{spec}")
+
+    def test_a_directory_of_the_command_line_is_there_once(self, folder: Path) -> None:
+        text = as_toml(self.made(folder, "shop:app", "--static", "/s=a"))
+        assert text.count(f"{folder}/a") == 1
+        assert "static = []" in text and "--static: each a [[route]] below" in text
+
+    def test_a_comment_stays_on_its_line(self, folder: Path) -> None:
+        (folder / "a\nthreads = 0").mkdir()
+        made = self.made(folder, "--static", "/s=a\nthreads = 0")
+        assert self.again(folder, as_toml(made)).serve == made.serve
+
+
+def uncommented(text: str) -> str:
+    """Without the origins, which begin at a column or behind a longer line."""
+    return re.sub(r" +# \S.*$", "", text, flags=re.MULTILINE)
+
+
+def places(settings: Settings) -> list[tuple[object, ...]]:
+    """Where, what, and all that the route says of it."""
+    told = []
+    for route in settings.composition.routes:
+        spec = settings.composition.apps.get(route.app)
+        path, section = file_and_name(spec.paste) if spec and spec.paste else ("", "")
+        file = os.path.join(os.path.abspath(settings.app.chdir), path) + (f"#{section}" if section else "")
+        what = (file if path else spec.use, spec.options, spec.factory) if spec else ("", {}, False)
+        wrapped = [(item.name, item.options) for item in route.middleware]
+        sizes = (route.limit_request_body, route.request_timeout)
+        told.append((route.host, route.path, *what, route.root, route.try_, wrapped, route.static, sizes))
+    return told
 
 
 def test_json(folder: Path) -> None:

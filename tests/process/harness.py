@@ -9,6 +9,7 @@ assert load.failures == []
 PRONGHORN_LONG=1 in the environment runs the sizes that the project promises; without, they are smaller.
 """
 
+import compileall
 import os
 import re
 import signal
@@ -20,6 +21,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +30,8 @@ from tests.serving import PATIENCE, Answer, Client, head
 ROOT = Path(__file__).parents[2]
 LONG = os.environ.get("PRONGHORN_LONG") == "1"
 PRONGHORN = (sys.executable, "-m", "pronghorn")
+HURRIED = (sys.executable, "-P", str(ROOT / "tests/process/hurried.py"))
+"""The same with less patience."""
 SPEC = "served:app"
 _MARK = "SERVED_BY_TEST"
 
@@ -273,6 +277,12 @@ def running(
         yield server
 
 
+@cache
+def _compile() -> None:
+    """Once, since the servers write no bytecode: without it, compiling takes longer than all else in a start."""
+    compileall.compile_dir(ROOT / "src", quiet=2)
+
+
 @contextmanager
 def started(
     source: str,
@@ -283,6 +293,7 @@ def started(
     bind: str | None = "127.0.0.1:0",
 ) -> Iterator[Server]:
     """Yields at once."""
+    _compile()
     mark = uuid.uuid4().hex
     # No bytecode: it is told from a newer source by whole seconds and length only.
     surroundings = {

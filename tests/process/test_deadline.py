@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.process.harness import LONG, Server, eventually, running, said, site
+from tests.process.harness import HURRIED, LONG, Server, eventually, running, said, site
 from tests.process.load import Load
 from tests.serving import Answer, CutOff, head
 
@@ -148,9 +148,9 @@ def test_an_answer_that_has_begun_is_cut_where_it_is() -> None:
 
 def test_a_quick_request_is_left_alone() -> None:
     """The exception must not hit whatever the thread does next."""
-    with running(SITE, *deadline(0.2)) as server, ExitStack() as stack:
+    with running(SITE, *deadline(0.1)) as server, ExitStack() as stack:
         assert server.get("/slow?8").status == 504
-        load = stack.enter_context(Load(server.port, target="/sleep?0.19", kept=8, fresh=0))
+        load = stack.enter_context(Load(server.port, target="/sleep?0.095", kept=8, fresh=0))
         eventually(lambda: load.answered + len(load.failures) > 60, "answers")
         load.stop()
         assert all(" 504 " in failure.why or "504" in failure.why for failure in load.failures)
@@ -167,7 +167,7 @@ def test_more_time_for_who_asks() -> None:
 @pytest.mark.parametrize(("view", "workers"), [("/stuck", 1), ("/lock", 2)])
 def test_a_thread_that_cannot_be_ended_costs_its_process_and_nothing_else(view: str, workers: int) -> None:
     flags = (*deadline(), "--workers", str(workers))
-    with running(SITE, *flags) as server, Load(server.port) as load:
+    with running(SITE, *flags, command=HURRIED) as server, Load(server.port) as load:
         before = server.wait_for_workers(workers)
         load.wait_for_all_of(before)
         late = Question(server, f"{view}?60")
@@ -190,11 +190,13 @@ def test_a_thread_that_cannot_be_ended_costs_its_process_and_nothing_else(view: 
 
 def test_all_threads_stuck_at_once() -> None:
     """What waits behind them is told so in time; nobody is reset."""
-    with running(SITE, *deadline(), "--threads", "2", "--workers", "2") as server, Load(server.port) as load:
+    flags = (*deadline(), "--threads", "2", "--workers", "2")
+    with running(SITE, *flags, command=HURRIED) as server, Load(server.port) as load:
         before = server.wait_for_workers(2)
         questions = [Question(server, "/stuck?60") for _ in range(4)]
         statuses = [question.result().status for question in questions]
-        assert set(statuses) <= {503, 504} and 504 in statuses, "one may have waited behind two others"
+        # One or two may have come to a worker where two others had both threads: those waited.
+        assert set(statuses) <= {503, 504} and statuses.count(504) >= 2, statuses
         load.wait_for_other_than(before)
         eventually(lambda: not server.worker_pids() & before, "the end of both", patience=40)
         server.wait_for_workers(2)
@@ -207,7 +209,8 @@ def test_all_threads_stuck_at_once() -> None:
 
 
 def test_a_frozen_worker_is_killed_and_its_stack_is_known() -> None:
-    with running(SITE, "--workers", "2", "--timeout", "1") as server, Load(server.port, patience=5) as load:
+    flags = ("--workers", "2", "--timeout", "1")
+    with running(SITE, *flags, command=HURRIED) as server, Load(server.port, patience=5) as load:
         before = server.wait_for_workers(2)
         load.wait_for_all_of(before)
         with server.connect() as client:
@@ -224,7 +227,7 @@ def test_a_frozen_worker_is_killed_and_its_stack_is_known() -> None:
 
 
 def test_a_stopped_worker_is_killed() -> None:
-    with running(SITE, "--workers", "2", "--timeout", "1") as server:
+    with running(SITE, "--workers", "2", "--timeout", "1", command=HURRIED) as server:
         before = server.wait_for_workers(2)
         os.kill(min(before), signal.SIGSTOP)
         server.wait_until_gone({min(before)})
@@ -234,9 +237,9 @@ def test_a_stopped_worker_is_killed() -> None:
 
 def test_a_busy_worker_is_not_a_frozen_one() -> None:
     """Eight threads that compute are slow, not stuck; and so is one request that lasts."""
-    with running(SITE, "--timeout", "1") as server:
+    with running(SITE, "--timeout", "1", command=HURRIED) as server:
         (worker,) = server.wait_for_workers(1)
-        questions = [Question(server, "/compute?2.5") for _ in range(8)]
+        questions = [Question(server, "/compute?1.6") for _ in range(8)]
         for question in questions:
             assert said(question.result()) == ("1", worker)
 

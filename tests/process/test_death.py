@@ -123,10 +123,11 @@ def test_a_start_where_the_workers_die_without_a_word_ends() -> None:
 def test_a_killed_master_leaves_nobody() -> None:
     """The workers finish what they are at, and go."""
     with running(site("1"), "--workers", "3") as server, server.connect() as client:
-        client.send(head("GET", "/sleep?1"))
+        client.send(head("GET", "/sleep?0.5"))
         eventually(lambda: server.get("/sleep?0.1").status == 200, "it works on it")
         os.kill(server.master_pid, signal.SIGKILL)
         said(client.read_answer())
+        client.close()
         eventually(lambda: server.survivors() == [], "nobody is left", patience=5)
 
 
@@ -144,7 +145,7 @@ def test_a_killed_master_leaves_nobody_who_is_stuck() -> None:
 def test_a_killed_master_during_a_boot_leaves_nobody() -> None:
     with running(site("1"), "--workers", "2") as server:
         before = server.wait_for_workers(2)
-        server.write(site("2", prelude="open('importing', 'w').close(); time.sleep(1)"))
+        server.write(site("2", prelude="open('importing', 'w').close(); time.sleep(0.5)"))
         server.signal(signal.SIGHUP)
         eventually((server.path / "importing").exists, "the import")
         eventually(lambda: server.worker_pids() > before, "new workers")

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.process.harness import Server, eventually, running, said, site, started
+from tests.process.harness import HURRIED, Server, eventually, running, said, site, started
 from tests.process.load import Load
 from tests.serving import Client, head
 
@@ -33,8 +33,8 @@ def test_term_answers_what_is_in_flight_and_what_is_in_the_accept_queue() -> Non
         for pid in workers:
             os.kill(pid, signal.SIGCONT)
         for client in clients:
-            answer = client.read_answer()
-            said(answer)
+            said(client.read_answer())
+            client.close()
         assert server.wait_exit() == 0
         assert server.survivors() == []
         assert server.warnings() == []
@@ -106,11 +106,12 @@ def test_int_of_an_idle_server_is_clean() -> None:
 def test_term_for_the_whole_group_is_one_term() -> None:
     """systemd's KillMode=control-group, and init systems of containers, tell every process."""
     with running(site("1"), "--workers", "2") as server, ExitStack() as stack:
-        clients = [begin(server, "/sleep?0.7", stack) for _ in range(6)]
+        clients = [begin(server, "/sleep?0.5", stack) for _ in range(6)]
         eventually(lambda: server.get("/sleep?0.1").status == 200, "they are at it")
         os.killpg(server.master_pid, signal.SIGTERM)
         for client in clients:
             said(client.read_answer())
+            client.close()
         assert server.wait_exit() == 0
 
 
@@ -136,7 +137,7 @@ def test_term_during_the_start_ends_it() -> None:
 def test_the_drain_delay_fails_readiness_first() -> None:
     flags = ("--workers", "2", "--drain-delay", "1", "--health", "/-/health")
     with (
-        running(site("1"), *flags) as server,
+        running(site("1"), *flags, command=HURRIED) as server,
         Load(server.port, until_refused=True) as load,
     ):
         assert server.get("/-/health").status == 200

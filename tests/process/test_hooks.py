@@ -3,37 +3,16 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
 from dataclasses import FrozenInstanceError
-from pathlib import Path
 
 import pytest
 
 from pronghorn.errors import ConfigError
 from pronghorn.process.hooks import HOOKS, NO_HOOKS, HookInfo, Hooks
+from tests.modules import Write
 
 INFO = HookInfo(pid=71, worker=2, generation=3)
 LOG = logging.Logger("tests.hooks")  # none that a framework's dictConfig in another test could disable
-
-Write = Callable[[str, str], Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    before = set(sys.modules)
-
-    def write_module(name: str, text: str) -> Path:
-        path = tmp_path / f"{name.replace('.', '/')}.py"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        return path
-
-    yield write_module
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
 
 
 def refusal(name: str) -> ConfigError:

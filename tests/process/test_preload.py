@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.process.harness import BROKEN, Server, eventually, running, said, site
+from tests.process.harness import BROKEN, HURRIED, Server, eventually, running, said, site
 from tests.process.load import Load
 
 NOTE_IMPORT = "open('imports', 'a').write('%d\\n' % os.getpid())\n"
@@ -182,6 +182,7 @@ def test_term() -> None:
         eventually(lambda: server.get("/sleep?0.1").status == 200, "it is at it")
         server.signal(signal.SIGTERM)
         said(client.read_answer())
+        client.close()
         assert server.wait_exit() == 0
         assert server.survivors() == []
 
@@ -192,8 +193,9 @@ def test_a_warmed_up_worker_becomes_the_mold() -> None:
         CACHE.setdefault("by", os.getpid())
         body = "inherited" if CACHE["by"] != os.getpid() else "own\""""
     source = site("1", prelude=NOTE_IMPORT + "CACHE = {}\n", routes=cache)
+    flags = ("--preload", "--workers", "2", "--refork-after", "50")
     with (
-        running(source, "--preload", "--workers", "2", "--refork-after", "50") as server,
+        running(source, *flags, command=HURRIED) as server,
         Load(server.port) as load,
     ):
         eventually(lambda: server.get("/cached").body == b"inherited", "a worker with the cache of another")

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from tests.process.harness import BROKEN, LONG, Server, eventually, running, site
+from tests.process.harness import BROKEN, HURRIED, LONG, Server, eventually, running, site
 from tests.process.load import Load
 
 RECYCLES = 1000 if LONG else 8
@@ -49,8 +49,8 @@ def test_max_requests(workers: int) -> None:
 
 
 def test_max_worker_lifetime() -> None:
-    flags = ("--workers", "2", "--max-worker-lifetime", "1", "--max-worker-lifetime-jitter", "0.5")
-    with running(site("1"), *flags) as server, Load(server.port) as load:
+    flags = ("--workers", "2", "--max-worker-lifetime", "0.4", "--max-worker-lifetime-jitter", "0.2")
+    with running(site("1"), *flags, command=HURRIED) as server, Load(server.port) as load:
         census = Census(server)
         eventually(lambda: census.take() and len(load.pids) >= 6, "other workers", patience=20)
     print(load.summary(), f"{census.fewest} to {census.most} workers")
@@ -73,7 +73,7 @@ def test_a_leak_is_mended_by_replacing() -> None:
 
 def test_the_hard_limit_kills() -> None:
     flags = ("--workers", "2", "--max-worker-memory-hard", str(200 * MIB))
-    with running(site("1", routes=LEAK), *flags) as server, Load(server.port) as load:
+    with running(site("1", routes=LEAK), *flags, command=HURRIED) as server, Load(server.port) as load:
         before = server.wait_for_workers(2)
         with server.connect() as client:
             client.send(b"GET /eat HTTP/1.1\r\nHost: x\r\n\r\n")

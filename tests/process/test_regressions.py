@@ -17,7 +17,7 @@ from pronghorn.observe.scoreboard import State
 from pronghorn.process.children import Child, Generation, Role
 from pronghorn.process.inbox import STACKS
 from pronghorn.process.messages import channels
-from tests.process.harness import BROKEN, Server, eventually, processes, running, said, site, started
+from tests.process.harness import BROKEN, HURRIED, Server, eventually, processes, running, said, site, started
 from tests.process.test_systemd_live import manager
 from tests.serving import Client, head
 
@@ -112,7 +112,7 @@ def stop(pids: set[int]) -> None:
 
 def test_a_worker_that_drains_to_become_the_mold_is_too_late_after_a_reload() -> None:
     flags = ("--preload", "--refork-after", "20")
-    with running(site("1", routes=HOLD), *flags) as server, server.connect() as client:
+    with running(site("1", routes=HOLD), *flags, command=HURRIED) as server, server.connect() as client:
         first = said(server.get())[1]
         client.send(head("GET", "/hold"))
         eventually((server.path / "held").exists, "the request that keeps it from draining")
@@ -124,6 +124,7 @@ def test_a_worker_that_drains_to_become_the_mold_is_too_late_after_a_reload() ->
         server.wait_for_version("2")
         (server.path / "go").touch()
         assert said(client.read_answer()) == ("1", first)
+        client.close()
         server.wait_until_gone({first})
         server.wait_for_version("2")
         assert "generation 3 takes over" not in server.log()
@@ -269,6 +270,7 @@ def test_term_after_an_upgrade_is_no_second_term() -> None:
         server.wait_for_log("all threads:")  # its worker was told after whatever TERM had it told
         (server.path / "go").touch()
         assert said(client.read_answer()) == ("1", old)
+        client.close()
         assert server.wait_exit() == 0
         server.wait_for_version("2")
 
@@ -442,7 +444,7 @@ def test_programs_that_an_application_starts_have_none_of_our_descriptors() -> N
 @pytest.mark.parametrize("flags", [(), ("--preload",)])
 def test_a_thread_of_the_application_that_does_not_end(flags: tuple[str, ...]) -> None:
     thread = "threading.Thread(target=threading.Event().wait).start()"
-    with running(site("1", prelude=thread), "--workers", "2", *flags) as server:
+    with running(site("1", prelude=thread), "--workers", "2", *flags, command=HURRIED) as server:
         server.answering()
         began = time.monotonic()
         server.signal(signal.SIGTERM)

@@ -130,7 +130,7 @@ def test_an_import_that_hangs_is_given_up(hang: str) -> None:
 def test_a_new_worker_that_dies_is_given_up() -> None:
     with running(site("1"), "--workers", "2", "--boot-timeout", "5") as server, Load(server.port) as load:
         before = server.wait_for_workers(2)
-        server.write(site("2", prelude="open('died', 'w').close(); os._exit(7)"))
+        server.write(site("2", prelude="with open('died', 'a') as died: died.write('x')\nos._exit(7)"))
         server.signal(signal.SIGHUP)
         eventually((server.path / "died").exists, "a death at birth")
         wait_until_only(server, before)
@@ -138,6 +138,7 @@ def test_a_new_worker_that_dies_is_given_up() -> None:
         server.write(site("3"))
         server.signal(signal.SIGHUP)
         server.wait_for_version("3")
+        assert (server.path / "died").read_text() == "x", "the first one goes alone"
     assert load.failures == []
     assert "2" not in load.versions
 
@@ -170,13 +171,14 @@ def test_ttin_and_ttou_change_how_many_there_are() -> None:
         server.signal(signal.SIGTTIN)
         server.wait_for_workers(2)
         eventually(lambda: len(load.pids) >= 2, "answers of both")
+        server.wait_until_gone(first)  # it did not know how to share
+        server.wait_for_workers(2)
         server.signal(signal.SIGTTOU)
         server.wait_for_workers(1)
         server.signal(signal.SIGTTOU)
         load.wait_for_more()
         server.signal(signal.SIGTTIN)
         assert len(server.wait_for_workers(2)) == 2, "one is the least: one more is two"
-        assert first
         server.write(site("2"))
         server.signal(signal.SIGHUP)
         server.wait_for_version("2")
@@ -187,7 +189,7 @@ def test_ttin_and_ttou_change_how_many_there_are() -> None:
 def test_a_long_request_outlives_the_reload() -> None:
     with running(site("1")) as server, server.connect() as client:
         assert said(client.ask(head("GET", "/")))[0] == "1", "an old worker has the connection"
-        client.send(b"GET /sleep?1 HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.send(b"GET /sleep?0.6 HTTP/1.1\r\nHost: x\r\n\r\n")
         server.write(site("2"))
         server.signal(signal.SIGHUP)
         server.wait_for_version("2")
@@ -204,6 +206,7 @@ def test_term_during_a_reload() -> None:
         eventually((server.path / "importing").exists, "the import")
         server.signal(signal.SIGTERM)
         said(client.read_answer())
+        client.close()
         assert server.wait_exit() == 0, "no request was cut"
         assert server.survivors() == []
 

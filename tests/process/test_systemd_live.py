@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.harness import BROKEN, eventually, running, said, site, started
+from tests.process.harness import BROKEN, HURRIED, eventually, running, said, site, started
 from tests.serving import Client, head
 
 ACTIVATE = """
@@ -118,29 +118,30 @@ def test_a_reload_that_fails_ends_in_ready_too() -> None:
 
 
 def test_the_watchdog_is_fed() -> None:
-    env = {"WATCHDOG_USEC": "200000"}
-    with manager() as systemd, running(site("1"), env={**env, "NOTIFY_SOCKET": systemd.path}) as server:
-        systemd.wait_for("WATCHDOG", "1", times=8)
-        (worker,) = server.wait_for_workers(1)
-        os.kill(worker, signal.SIGSTOP)
-        fed = -1
+    with manager() as systemd:
+        env = {"WATCHDOG_USEC": "200000", "NOTIFY_SOCKET": systemd.path}
+        with running(site("1"), env=env, command=HURRIED) as server:
+            systemd.wait_for("WATCHDOG", "1", times=8)
+            (worker,) = server.wait_for_workers(1)
+            os.kill(worker, signal.SIGSTOP)
+            fed = -1
 
-        def hungry() -> bool:
-            """No meal for longer than it lasts: systemd would act."""
-            nonlocal fed
-            before, fed = fed, systemd.all("WATCHDOG").count("1")
-            return before == fed
+            def hungry() -> bool:
+                """No meal for longer than it lasts: systemd would act."""
+                nonlocal fed
+                before, fed = fed, systemd.all("WATCHDOG").count("1")
+                return before == fed
 
-        eventually(hungry, "no progress, no meal", every=0.5)
-        os.kill(worker, signal.SIGCONT)
+            eventually(hungry, "no progress, no meal", every=0.5)
+            os.kill(worker, signal.SIGCONT)
 
 
 def test_a_watchdog_for_another_process_is_not_ours() -> None:
     with manager() as systemd:
         env = {"WATCHDOG_USEC": "100000", "WATCHDOG_PID": "1", "NOTIFY_SOCKET": systemd.path}
-        with running(site("1"), env=env) as server:
+        with running(site("1"), env=env, command=HURRIED) as server:
             systemd.wait_for("READY", "1")
-            for _ in range(12):  # longer than anything that the master does by the clock
+            for _ in range(5):  # longer than anything that the master does by the clock
                 assert server.get("/sleep?0.1").status == 200
             assert systemd.all("WATCHDOG") == []
 

@@ -208,6 +208,7 @@ def test_at_the_deadline_exactly_one_of_the_two_answers(monkeypatch: pytest.Monk
         crew = server.worker.crew
         assert all(member.thread is not None and member.thread.is_alive() for member in crew._members)
         until(lambda: crew.busy == 0 and crew.queued == 0, "the crew is whole")
-        assert "defect" not in server.log
+        if "defect" in server.log:
+            pytest.fail(server.log[server.log.index("defect") :])  # whole: an assertion's text is cut short
         assert " failed" not in server.log
         assert "does not end" not in server.log

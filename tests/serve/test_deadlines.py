@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from pronghorn.errors import ClientDisconnected
 from pronghorn.observe.access import AccessLog
 from pronghorn.serve import deadlines
 from pronghorn.serve.deadlines import Deadlines
+from pronghorn.serve.drain import Stage
 from pronghorn.serve.h1_exchange import Progress, SeizableExchange
 from pronghorn.serve.worker import Worker
 from tests.serve.overtime import SOON, THREADS, TIMEOUT, Site, assert_504, gone, spin, timed
@@ -167,7 +169,8 @@ def test_an_answer_that_ends_with_the_connection_is_reset(site: Site) -> None:
             client.read_to_end()
 
 
-def test_a_complete_answer_stays_complete(site: Site) -> None:
+def test_a_complete_answer_stays_complete(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deadlines, "GRACE", 0.3)
     with timed(site) as server, server.connect() as client:
         assert client.ask(head("GET", "/slow-close")).body == b"whole"
         client.assert_end()
@@ -302,7 +305,42 @@ def test_the_log_names_the_request_and_shows_all_stacks_the_stuck_one_first(site
         assert re.search("pronghorn-[0-9] leads", log)
 
 
-def test_the_access_log_has_one_record_of_each(site: Site, tmp_path: Path) -> None:
+def test_where_many_are_late_all_stacks_are_shown_once(site: Site) -> None:
+    """Of the others, only the one that is meant."""
+    with timed(site, threads=4) as server:
+        clients = [server.connect() for _ in range(3)]
+        for client in clients:
+            client.send(head("GET", "/held"))
+        for client in clients:
+            assert client.read_answer().status == 504
+            client.close()
+        until(lambda: server.log.count("has run for") == 3, "three entries")
+        assert server.log.count("MainThread") == 1
+        assert server.log.count("self.released.wait()") >= 3
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "expected"),
+    [
+        ("shop.views", "view", False),
+        ("pronghorn.apps.static.app", "__call__", False),
+        ("pronghorn.serve.outbox", "send", True),
+        ("logging", "handle", True),
+        ("threading", "acquire", True),
+        ("queue", "get", False),
+    ],
+)
+def test_where_a_thread_is_not_interrupted(module: str, name: str, expected: bool) -> None:
+    """A lock of the log, taken and never given back, would stop every thread that logs."""
+    frame: Any = SimpleNamespace(f_globals={"__name__": module}, f_code=SimpleNamespace(co_name=name))
+    assert deadlines._is_delicate(frame) is expected
+    assert deadlines._is_delicate(None), "a thread that has ended"
+
+
+def test_the_access_log_has_one_record_of_each(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deadlines, "GRACE", 0.3)
     path = tmp_path / "access.log"
     access = AccessLog(str(path), "%(m)s %(U)s %(s)s %(B)s")
     with timed(site, access=access) as server:
@@ -367,6 +405,31 @@ def test_a_request_that_gets_its_thread_in_time_is_run(site: Site) -> None:
 
 
 # The end
+
+
+def test_a_drain_lets_late_calls_tidy_up(site: Site) -> None:
+    """Their clients have gone with a 504, but `finally` and `with` have not ended."""
+    tidying, tidied = threading.Event(), threading.Event()
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        try:
+            spin()
+        finally:
+            tidying.set()
+            site.released.wait(PATIENCE)
+            tidied.set()
+        return []
+
+    with serving(app, threads=2, request_timeout=TIMEOUT, graceful_timeout=8.0) as server:
+        assert_504(server, "/")
+        assert tidying.wait(PATIENCE)
+        server.worker.stop()
+        until(lambda: server.worker.drain.stage >= Stage.ANSWERING, "nothing else is waited for")
+        server.thread.join(0.2)
+        assert server.worker.drain.stage is Stage.ANSWERING
+        site.released.set()
+        server.thread.join(PATIENCE)
+        assert tidied.is_set() and not server.thread.is_alive()
 
 
 @THREADS

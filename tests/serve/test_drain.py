@@ -51,10 +51,13 @@ def test_term_answers_what_is_in_progress(threads: int) -> None:
             answer = client.read_answer()
             assert (answer.body, answer.closes) == (b"slow", True)
             client.assert_end()
+            client.close()
         upload.send(b"bc")
         answer = upload.read_answer("POST")
         assert (answer.status, answer.closes) == (200, True)
+        upload.close()
         assert len(download.read_answer().body) == 20 << 20
+        download.close()
         kept.assert_end()
         until_refused(server)
         assert server.wait() == 0
@@ -66,6 +69,7 @@ def test_term_tells_a_kept_connection() -> None:
         server.signal(signal.SIGTERM)
         until(lambda: kept.ask(head("GET", "/quick")).closes, "an answer that says close")
         kept.assert_end()
+        kept.close()
         assert server.wait() == 0
 
 
@@ -101,6 +105,7 @@ def test_term_waits_for_a_head_that_is_arriving() -> None:
         until_refused(server)
         answer = client.ask(b"P/1.1\r\nHost: x\r\n\r\n", method="GET")
         assert (answer.body, answer.closes) == (b"quick", True)
+        client.close()
         assert server.wait() == 0
 
 

@@ -158,9 +158,8 @@ def test_usually_slow_calls_run_without_the_lead(threads: int) -> None:
         for _ in range(30):
             client.ask(head("GET", "/slow"))
         assert server.worker.crew.turn.slow, "the lead is handed on before each call"
-        # The first comes while the lookout is calm, and looks every 5 ms only.
-        # Now and then the machine lets the lookout wait longer than that.
-        assert sum(leaders[1:]) <= 3, "whoever has been in a call for 5 ms leads no more"
+        # The first come while the average rises, under a lookout that may be late on a busy machine.
+        assert not any(leaders[3:]), "whoever is about to be in a call for 5 ms leads no more"
         for _ in range(2000):
             if not server.worker.crew.turn.slow:
                 break

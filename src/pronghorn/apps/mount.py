@@ -76,26 +76,30 @@ class _Hosts:
     def __init__(self) -> None:
         self._exact: dict[str, _Target] = {}
         self._with_port: dict[tuple[str, str], _Target] = {}
-        # (what the host ends in, its port or "", target); the longest first, with a port before without.
-        self._wild: list[tuple[str, str, _Target]] = []
+        # By what the host ends in, from its dot on; there by port, "" for any.
+        self._wild: dict[str, dict[str, _Target]] = {}
 
     def find(self, host: str, port: str) -> _Target | None:
-        """An exact host before a wildcard; each with its port before any port."""
+        """An exact host before a wildcard, of those the longest; each with its port before any port."""
         target = self._with_port.get((host, port)) if self._with_port else None
         target = target or self._exact.get(host)
-        if target is not None:
+        if target is not None or not self._wild:
             return target
-        for suffix, its_port, target in self._wild:
-            if host.endswith(suffix) and len(host) > len(suffix) and its_port in ("", port):
+        # As many looks as the host has labels, however many hosts are mounted.
+        dot = host.find(".", 1)
+        while dot > 0:
+            by_port = self._wild.get(host[dot:])
+            if by_port is not None and (target := by_port.get(port) or by_port.get("")) is not None:
                 return target
+            dot = host.find(".", dot + 1)
         return None
 
     def add(self, pattern: HostPattern, target: _Target) -> bool:
         """False: that is taken."""
         if pattern.wild:
-            free = (pattern.name, pattern.port) not in [entry[:2] for entry in self._wild]
-            self._wild.append((pattern.name, pattern.port, target))
-            self._wild.sort(key=lambda entry: (-len(entry[0]), not entry[1]))
+            by_port = self._wild.setdefault(pattern.name, {})
+            free = pattern.port not in by_port
+            by_port[pattern.port] = target
         elif pattern.port:
             free = (pattern.name, pattern.port) not in self._with_port
             self._with_port[pattern.name, pattern.port] = target
@@ -129,7 +133,7 @@ class Mount:
         path = environ.get("PATH_INFO", "")
         found = self._search(path, environ)
         if found is None:
-            return _not_found(environ, start_response)
+            return not_found(environ, start_response)
         target, cut = found
         if cut:
             environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + path[:cut]
@@ -144,7 +148,7 @@ class Mount:
         path = environ.get("PATH_INFO", "")
         found = self._search(path, environ)
         if found is None:
-            return _not_found
+            return not_found
         target, cut = found
         if target.quick is None:
             return None
@@ -162,6 +166,11 @@ class Mount:
                 else:
                     environ["SCRIPT_NAME"] = script_name
         return answers
+
+    def key_of(self, environ: Environ) -> Key | None:
+        """The key, as it was given, of who answers this; None if nobody does."""
+        found = self._search(environ.get("PATH_INFO", ""), environ)
+        return None if found is None else found[0].key
 
     def find(self, path: str, host: str = "", scheme: str = "http") -> Found | None:
         """Who would answer.
@@ -280,7 +289,7 @@ def _host_of(environ: Environ) -> tuple[str, str]:
     return name, port or _DEFAULT_PORTS.get(environ.get("wsgi.url_scheme", ""), "")
 
 
-def _not_found(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+def not_found(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
     """A WSGI application. It does not say what is mounted where."""
     fields, body = error_answer("404 Not Found", "There is nothing at this address.", environ)
     start_response("404 Not Found", fields)

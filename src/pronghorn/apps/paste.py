@@ -19,11 +19,40 @@ from pronghorn.errors import ApplicationLoadError
 
 # "config:" takes any name. A module's name has neither "#" nor, as its last part, one of these endings.
 _SPEC = re.compile(r"(?:config:[^#]+|[^#:()]+\.(?:ini|conf))(?:#.*)?|[^#:()]*[./][^#:()]*#.+", re.DOTALL)
+_OTHER_FILE = re.compile(r"\bconfig:([^\s#]+)")
 
 
 def is_paste(spec: str) -> bool:
     """Does this name a PasteDeploy file: "file.ini", "file.ini#name", "config:file#name"?"""
     return _SPEC.fullmatch(spec) is not None
+
+
+def file_and_name(spec: str) -> tuple[str, str]:
+    """The path as it is given, and the section's name, or "", of what `is_paste` says yes to."""
+    path, _, name = spec.partition("#")
+    return unquote(path.removeprefix("config:")) if path.startswith("config:") else path, name
+
+
+def files_of(spec: str, base: str) -> list[str]:
+    """The file, and those that it names by "config:", absolute; `base`: where the first one's path begins.
+
+    For whoever watches them. Read without the library: a file more than it would read does no harm.
+    """
+    waiting = [os.path.join(base, file_and_name(spec)[0])]
+    files: dict[str, None] = {}
+    while waiting:
+        path = os.path.normpath(waiting.pop())
+        if path in files:
+            continue
+        files[path] = None
+        folder = os.path.dirname(path)
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                named = _OTHER_FILE.findall(file.read())
+        except OSError:
+            continue
+        waiting += [os.path.join(folder, unquote(name.replace("%(here)s", folder))) for name in named]
+    return list(files)
 
 
 def load_paste(
@@ -36,9 +65,7 @@ def load_paste(
 
     Raises ApplicationLoadError.
     """
-    path, _, name = spec.partition("#")
-    if path.startswith("config:"):
-        path = unquote(path.removeprefix("config:"))
+    path, name = file_and_name(spec)
     path = os.path.abspath(path)
     loader = _library(path)
     given = dict(global_conf or {})

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, BinaryIO
 
+from pronghorn.apps.mount import quick_of
 from pronghorn.errors import ConfigError
 
 Environ = dict[str, Any]
@@ -35,9 +36,7 @@ class Cascade:
             raise ConfigError("A Cascade without applications would answer nothing.", mend="Give it one.")
         *self._first, self._last = applications
         self._catch = frozenset(catch)
-        self._quick: Callable[[Environ], WSGIApplication | None] | None = getattr(
-            applications[0], "quick", None
-        )
+        self._quick: Callable[[Environ], WSGIApplication | None] | None = quick_of(applications[0])
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         body = _kept_body(environ)

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from pronghorn.apps.middleware.registry import NAMES
+from pronghorn.apps.mount import not_found
 from pronghorn.apps.paste_cascade import Cascade
 from pronghorn.apps.paste_places import PasteError, nearest
 from pronghorn.apps.paste_urlmap import parse_key, urlmap_of
@@ -68,13 +69,8 @@ def static(global_conf: Mapping[str, str], **keys: str) -> WSGIApplication:
 def _filter(name: str, global_conf: Mapping[str, str], **keys: str) -> Callable[[WSGIApplication], Any]:
     middleware: Any = NAMES[name]
     made = partial(middleware, **typed(middleware, keys, name, but=1))
-    made(_nothing)  # a wrong option is told now, with its own section, and not with the pipeline's
+    made(not_found)  # a wrong option is told now, with its own section, and not with the pipeline's
     return made
-
-
-def _nothing(environ: Any, start_response: Any) -> Iterable[bytes]:
-    """No application."""
-    raise NotImplementedError
 
 
 request_id = partial(_filter, "request-id")

@@ -12,7 +12,7 @@ from pronghorn.apps.middleware.registry import NAMES
 from pronghorn.apps.mount import Mount, quick_of
 from pronghorn.apps.static.app import Static
 from pronghorn.config.composition import AppSpec, Composition, MiddlewareSpec, RouteSpec
-from pronghorn.config.routes import GIVEN
+from pronghorn.config.routes import COMMAND_LINE, GIVEN
 from pronghorn.errors import ApplicationLoadError, ConfigError, StartupError
 from pronghorn.serve.routing import LIMIT
 from pronghorn.wsgi.call import WSGIApplication
@@ -25,17 +25,26 @@ class Composed:
     """The application, and what the server may ask it (serve/routing.py)."""
 
     def __init__(
-        self, app: Any, limits: Mapping[Any, int], has_files: bool, least_timeout: float = float("inf")
+        self,
+        app: Any,
+        limits: Mapping[Any, int],
+        has_files: bool,
+        least_timeout: float = float("inf"),
+        body_limit: int = 0,
     ) -> None:
-        """app: has `quick`, and with limits, `find`, as Mount has them.
+        """app: has `quick`, and with limits, `key_of`, as Mount has them.
 
         limits: octets of a request body, by the mount's keys. has_files: some routes have, unwrapped.
+        body_limit: octets, the server's limit, for all that has none of its own.
         """
         self.has_files = has_files
+        self.largest_body = max(limits.values(), default=0)
+        """See serve.routing.Routing."""
         self.least_timeout = least_timeout
         """Seconds: the shortest time limit that a route has of its own."""
         self.app = app
         self._limits = limits
+        self._body_limit = body_limit
         self.quick = quick_of(app)
 
     @property
@@ -43,14 +52,18 @@ class Composed:
         """Whether it is worth the server's while to ask for each request."""
         return bool(self._limits) or self.has_files
 
-    def body_limit(self, path: str, host: str) -> int | None:
+    def body_limit(self, environ: Environ) -> int:
         """See serve.routing.Routing."""
-        found = self.app.find(path, host) if self._limits else None
-        return self._limits.get(found.key) if found is not None else None
+        return self._limits.get(self.app.key_of(environ), self._body_limit)
 
 
-def compose(composition: Composition, load: Load, given: WSGIApplication | None = None) -> Composed:
-    """load: an application from its specification. given: the one named GIVEN. Raises StartupError."""
+def compose(
+    composition: Composition, load: Load, given: WSGIApplication | None = None, body_limit: int = 0
+) -> Composed:
+    """load: an application from its specification. given: the one named GIVEN. Raises StartupError.
+
+    body_limit: octets, the server's own.
+    """
     loaded: dict[str, WSGIApplication] = {} if given is None else {GIVEN: given}
 
     def application(name: str) -> WSGIApplication:
@@ -72,7 +85,7 @@ def compose(composition: Composition, load: Load, given: WSGIApplication | None 
             limits[key] = route.limit_request_body
     has_files = any(route.root and not route.middleware for route in composition.routes)
     times = [route.request_timeout for route in composition.routes if route.request_timeout]
-    return Composed(Mount(table), limits, has_files, min(times, default=float("inf")))
+    return Composed(Mount(table), limits, has_files, min(times, default=float("inf")), body_limit)
 
 
 def _load(spec: AppSpec, load: Load) -> WSGIApplication:
@@ -81,8 +94,16 @@ def _load(spec: AppSpec, load: Load) -> WSGIApplication:
             return load(spec.paste)
         return make(spec.use, spec.options) if spec.factory else load(spec.use)
     except StartupError as error:
-        error.where = error.where or spec.where
+        _add_place(error, spec.where)
         raise
+
+
+def _add_place(error: StartupError, where: str) -> None:
+    """Who names what cannot be had, beside the place where it fails, if that has one."""
+    if not error.where:
+        error.where = where
+    elif where != COMMAND_LINE:
+        error.mend = f"Named at {where}.\n{error.mend}"
 
 
 def _route(route: RouteSpec, application: Callable[[str], WSGIApplication]) -> WSGIApplication:
@@ -103,11 +124,11 @@ def _route(route: RouteSpec, application: Callable[[str], WSGIApplication]) -> W
 
 
 def _wrap(app: WSGIApplication, spec: MiddlewareSpec) -> WSGIApplication:
-    factory: Any = NAMES.get(spec.name) or load_object(spec.name)
     try:
+        factory: Any = NAMES.get(spec.name) or load_object(spec.name)
         return factory(app, **spec.options)  # type: ignore[no-any-return]
     except StartupError as error:
-        error.where = error.where or spec.where
+        _add_place(error, spec.where)
         raise
     except TypeError as error:
         if spec.name not in NAMES:

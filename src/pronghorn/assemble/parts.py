@@ -167,7 +167,12 @@ def load_served(settings: Settings, app: WSGIApplication | str, log: logging.Log
     from pronghorn.assemble.compose import compose
 
     given = None if isinstance(app, str) else app
-    composed = compose(settings.composition, lambda spec: load_application(spec, settings, log), given)
+    composed = compose(
+        settings.composition,
+        lambda spec: load_application(spec, settings, log),
+        given,
+        settings.limits.limit_request_body,
+    )
     return Served(composed.app, composed if composed.knows_more else None, composed.least_timeout)
 
 

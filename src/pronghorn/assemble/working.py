@@ -3,6 +3,7 @@
 import io
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pronghorn.apps.health import Health
@@ -29,11 +30,12 @@ def build(
     """siblings: the other workers on the same listeners, if there are any."""
     health = settings.app.health
     outer = Health(served.app, health, lambda: worker.ready) if health else served.app
+    largest = max(settings.limits.limit_request_body, served.routing.largest_body if served.routing else 0)
     worker = Worker(
         outer,
         listeners,
         settings.serve,
-        settings.limits,
+        replace(settings.limits, limit_request_body=largest),
         access=access,
         errors=log,
         multiprocess=siblings is not None,
@@ -51,6 +53,7 @@ class _Healthy:
     def __init__(self, health: Health, routing: Routing) -> None:
         self._health = health
         self._quick = routing.quick
+        self.largest_body = routing.largest_body
         self.body_limit = routing.body_limit
 
     def quick(self, environ: Environ) -> WSGIApplication | None:

@@ -2,7 +2,7 @@
 
 import os
 
-from pronghorn.config.settings import Settings, all_options
+from pronghorn.config.settings import Settings
 from pronghorn.errors import ConfigError
 
 # The ends are allowed. Upper ends are where a typing error is more likely than an intention.
@@ -36,10 +36,9 @@ RANGES: dict[str, tuple[float, float]] = {
 
 def check(settings: Settings) -> None:
     """Raises ConfigError, which names the source of the value that will not do."""
-    for group, declared, about in all_options():
-        value = getattr(getattr(settings, group), declared.name)
-        origin = _origin(settings, declared.name)
+    for declared, about, value in settings.each():
         if declared.name in RANGES:
+            origin = _origin(settings, declared.name)
             _check_range(origin, value, *RANGES[declared.name], about.help)
     _check_limits(settings)
     _check_binds(settings)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 
+from pronghorn.apps.paste import files_of, is_paste
 from pronghorn.config import check, file, routes, sources
 from pronghorn.config.composition import Composition
 from pronghorn.config.flags import CommandLine, no_application
@@ -30,10 +31,12 @@ def settings(line: CommandLine, environ: Mapping[str, str], here: str) -> Settin
     whole = routes.place(_composition(line, merged, here), merged.app.static, line.spec, origin, here)
     if not (line.spec or whole or line.command in _SERVES_NOTHING):
         raise no_application(found.shown if found else "")
+    if line.command == "config":
+        whole = routes.alone(whole, line.spec)
     result = replace(merged, composition=whole)
     check.check(result)
-    if found and result.process.reload:
-        result = _watching(result, found.path)
+    if result.process.reload and line.command not in _SERVES_NOTHING:
+        result = _watching(result, [found.path] if found else [], line.spec, here)
     return result
 
 
@@ -47,11 +50,15 @@ def _composition(line: CommandLine, merged: Settings, here: str) -> Composition:
     return routes.only_files(line.directory, here)
 
 
-def _watching(settings: Settings, path: str) -> Settings:
-    """--reload looks at the configuration file, too."""
+def _watching(settings: Settings, files: list[str], spec: str, here: str) -> Settings:
+    """--reload looks at what configures, too: our own file, and those of PasteDeploy."""
     process = settings.process
-    extra = (*process.reload_extra_file, path)
-    return replace(settings, process=replace(process, reload_extra_file=extra))
+    pastes = [app.paste for app in settings.composition.apps.values() if app.paste]
+    base = os.path.join(here, settings.app.chdir)
+    for paste in [*pastes, spec] if is_paste(spec) else pastes:
+        files += files_of(paste, base)
+    extra = dict.fromkeys((*process.reload_extra_file, *files))
+    return replace(settings, process=replace(process, reload_extra_file=tuple(extra)))
 
 
 def working_directory(environ: Mapping[str, str]) -> str:

@@ -13,6 +13,9 @@ from pronghorn.apps.static.options import StaticOptions
 MIDDLEWARE = ("request-id", "sendfile", "proxy-fix", "gzip", "lint", "basic-auth")
 """Those of ours, by the names in apps/middleware/registry.py; here they are known without importing them."""
 
+NOT_IN_NAMES = frozenset("@:#/ ")
+"""Signs that the name of an [apps.NAME] cannot have: they mean something where applications are named."""
+
 
 def _nothing() -> Mapping[str, Any]:
     return MappingProxyType({})

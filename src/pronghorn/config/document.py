@@ -1,19 +1,19 @@
 """A TOML file with its `${NAME}` filled in, which can say of each key where it stands."""
 
-import difflib
 import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pronghorn.config import shapes
 from pronghorn.config.lines import Path, lines_of
+from pronghorn.config.near import near
+from pronghorn.config.variables import Unfilled, filled
 from pronghorn.errors import ConfigError
 
 PYPROJECT = "pyproject.toml"
 
-_VARIABLE = re.compile(r"(\$?)\$\{([^}]*)(\}?)")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _POSITION = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 
 _MENDS = {
@@ -95,30 +95,14 @@ class Document:
         return value
 
     def _filled(self, text: str, path: Path, environ: Mapping[str, str]) -> str:
-        """`${NAME}`, `${NAME:-default}` (also where NAME is empty, as in a shell); `$${` is `${`."""
-
-        def value(found: re.Match[str]) -> str:
-            escaped, inside, end = found.groups()
-            if escaped:
-                return found[0][1:]
-            name, separator, default = inside.partition(":-")
-            if not end or not _NAME.fullmatch(name):
-                raise self.error(
-                    path,
-                    f"{found[0]!r} names no variable.",
-                    "Write ${NAME}, ${NAME:-default}, or $${ for ${.",
-                )
-            if separator:
-                return environ.get(name) or default
-            if name not in environ:
-                raise self.error(
-                    path,
-                    f"The environment has no {name}.",
-                    near(name, environ) or f"Set it, or write ${{{name}:-default}}.",
-                )
-            return environ[name]
-
-        return _VARIABLE.sub(value, text)
+        try:
+            return filled(text, environ)
+        except Unfilled as error:
+            if not error.missing:
+                mend = "Write ${NAME}, ${NAME:-default}, or $${ for ${."
+            else:
+                mend = near(error.missing, environ) or f"Set it, or write ${{{error.missing}:-default}}."
+            raise self.error(path, str(error), mend) from error
 
     def line(self, path: Path, root: Path | None = None) -> int:
         """Of that key, or of the nearest thing around it."""
@@ -148,23 +132,34 @@ class Document:
 
     def text_at(self, path: Path) -> Any:
         """What was written there, before `${NAME}` was filled in."""
-        value: Any = self.raw
-        for name in path:
-            value = value[name]
-        return value
+        return _at(self.raw, path)
+
+    def masked(self, path: Path, message: str) -> str:
+        """A message about that value, or its items, without what `${NAME}` gave, which may be secret."""
+        values, texts = _at(self.data, path), self.text_at(path)
+        if not isinstance(values, list):
+            values, texts = [values], [texts]
+        for value, text in zip(values, texts, strict=True):
+            if value != text:
+                message = message.replace(repr(value), repr(text)).replace(shapes.shown(value), repr(text))
+        return message
 
     def resolved(self, path: str) -> str:
         """A path in the file, seen from the file's directory; empty stays empty."""
-        return os.path.normpath(os.path.join(self.directory, os.path.expanduser(path))) if path else ""
+        return resolved(path, self.directory)
+
+
+def resolved(path: str, base: str) -> str:
+    """A path, seen from `base`; empty stays empty."""
+    return os.path.normpath(os.path.join(base, os.path.expanduser(path))) if path else ""
+
+
+def _at(value: Any, path: Path) -> Any:
+    for name in path:
+        value = value[name]
+    return value
 
 
 def _underscored(path: Path) -> Path:
     """Keys may be written with hyphens."""
     return tuple(name.replace("-", "_") if isinstance(name, str) else name for name in path)
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """A question that suggests the nearest known name; empty if none is near."""
-    name = name.replace("-", "_") if any("_" in other for other in known) else name
-    nearest = difflib.get_close_matches(name, list(known), 1)
-    return f"Did you mean {nearest[0]!r}?" if nearest else ""

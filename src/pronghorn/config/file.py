@@ -3,7 +3,6 @@
 from_file(find("", os.environ, os.getcwd()), os.environ)
 """
 
-import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import Field
@@ -11,8 +10,9 @@ from typing import Any, NamedTuple
 
 from pronghorn.config import shapes
 from pronghorn.config.composition import Composition
-from pronghorn.config.document import PYPROJECT, Document, near
-from pronghorn.config.settings import all_options
+from pronghorn.config.document import PYPROJECT, Document, resolved
+from pronghorn.config.near import near, nearest
+from pronghorn.config.settings import options_by_name
 from pronghorn.config.sources import Given, Layer, parse
 from pronghorn.config.tables import SECTIONS, read_tables
 from pronghorn.errors import ConfigError
@@ -23,6 +23,9 @@ VARIABLE = "PRONGHORN_CONFIG"
 
 PATHS = frozenset({"chdir", "pythonpath", "reload_extra_file", "static"})
 """Options whose relative paths begin in the file's directory; for logs and sockets, in the working one."""
+
+SECRET = frozenset({"env", "paste_global"})
+"""Options where what `${NAME}` gave may be a password: it is not shown."""
 
 _MOST = 1 << 24
 """Arbitrary, as a pyproject.toml is not searched for our name beyond it."""
@@ -87,7 +90,7 @@ def _mentions_us(path: str) -> bool:
 def from_file(found: Found, environ: Mapping[str, str]) -> FromFile:
     """The file's options and composition. Raises ConfigError, which names the line."""
     document = Document(found.path, found.shown, environ)
-    known = {declared.name: (declared, about) for _, declared, about in all_options()}
+    known = options_by_name()
     layer: Layer = {}
     for key, value in document.data.items():
         if key in SECTIONS:
@@ -102,25 +105,28 @@ def from_file(found: Found, environ: Mapping[str, str]) -> FromFile:
 
 
 def _given(document: Document, key: str, declared: Field[Any], about: Option) -> Given:
+    secret = declared.name in SECRET
     try:
         value = _value(declared, about, document.data[key], document.raw[key])
-    except shapes.Misfit as misfit:
-        raise document.error((key, *misfit.path), f"{key}: {misfit}", about.help) from misfit
     except ValueError as error:
-        raise document.error((key,), f"{key}: {error}", about.help) from error
+        path = error.path if isinstance(error, shapes.Misfit) else ()
+        told = document.masked((key,), str(error)) if secret else str(error)
+        raise document.error((key, *path), f"{key}: {told}", about.help) from error
     if declared.name in PATHS:
-        value = _resolved(document, declared.name, value)
-    return Given(value, document.where((key,)))
+        value = absolute(value, document.directory, static=declared.name == "static")
+    written = shapes.conform(document.raw[key], tuple[str, ...]) if secret else None
+    return Given(value, document.where((key,)), written)
 
 
-def _resolved(document: Document, name: str, value: Any) -> Any:
+def absolute(value: Any, base: str, *, static: bool = False) -> Any:
+    """A path, or a tuple of them, seen from `base`. static: each is "ROUTE=DIR"."""
     if isinstance(value, str):
-        return document.resolved(value)
-    if name == "static":
+        return resolved(value, base)
+    if static:
         pairs = (item.partition("=") for item in value)
-        return tuple(f"{route}={document.resolved(directory)}" for route, _, directory in pairs)
+        return tuple(f"{route}={resolved(directory, base)}" for route, _, directory in pairs)
     # Directories may also be separated by commas, as in the flag.
-    return tuple(",".join(map(document.resolved, item.split(","))) for item in value)
+    return tuple(",".join(resolved(path, base) for path in item.split(",")) for item in value)
 
 
 def _value(declared: Field[Any], about: Option, value: Any, raw: Any) -> Any:
@@ -141,7 +147,7 @@ def _value(declared: Field[Any], about: Option, value: Any, raw: Any) -> Any:
 def _unknown(document: Document, key: str, value: Any, known: list[str]) -> ConfigError:
     if isinstance(value, dict) or (isinstance(value, list) and value and isinstance(value[0], dict)):
         what = f"There is no section [{key}]."
-        nearest = difflib.get_close_matches(key, SECTIONS, 1)
+        section = nearest(key, SECTIONS)
         mend = "Options stand at the top of the file; sections are [apps.NAME] and [[route]]."
-        return document.error((key,), what, f"Did you mean {SECTIONS[nearest[0]]}?" if nearest else mend)
+        return document.error((key,), what, f"Did you mean {SECTIONS[section]}?" if section else mend)
     return document.unknown((key,), known, mend="docs/configuration.md has all keys.")

@@ -1,12 +1,12 @@
 """The command line, from the options' declarations. This module costs the import of argparse."""
 
 import argparse
-import difflib
 from collections.abc import Sequence
 from dataclasses import Field
 from typing import Any, NamedTuple, NoReturn
 
 from pronghorn.config.docs import TITLES, in_units
+from pronghorn.config.near import nearest
 from pronghorn.config.settings import GROUPS, flag_of
 from pronghorn.errors import UsageError
 from pronghorn.option import Option, options_of
@@ -204,5 +204,5 @@ def _unknown(parser: argparse.ArgumentParser, argument: str, command: str) -> Us
         )
     flag = argument.partition("=")[0]
     known = [name for action in parser._actions for name in action.option_strings]
-    nearest = difflib.get_close_matches(flag, known, 1)
-    return UsageError(f"There is no option {flag}.", mend=f"Did you mean {nearest[0]}?" if nearest else _HELP)
+    meant = nearest(flag, known)
+    return UsageError(f"There is no option {flag}.", mend=f"Did you mean {meant}?" if meant else _HELP)

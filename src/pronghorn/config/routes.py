@@ -13,6 +13,9 @@ from pronghorn.errors import ConfigError
 GIVEN = "@given"
 """As the name of an AppSpec: the application is an object that the program has."""
 
+COMMAND_LINE = "the command line"
+"""Where what is named there stands."""
+
 
 def place(
     composition: Composition, statics: Iterable[str], spec: str, origin: str = "--static", here: str = ""
@@ -34,24 +37,31 @@ def place(
     apps = dict(composition.apps)
     if spec:
         if not any((route.path, route.host) == ("/", "") for route in routes):
-            routes.append(RouteSpec(app=spec, where="the command line"))
+            routes.append(RouteSpec(app=spec, where=COMMAND_LINE))
         apps.setdefault(spec, app_spec(spec))
     return Composition(MappingProxyType(apps), tuple(routes))
 
 
+def alone(composition: Composition, spec: str) -> Composition:
+    """The application that is named as the route it would be, where there are no others."""
+    if composition or not spec:
+        return composition
+    apps = {**composition.apps, spec: app_spec(spec)}
+    return Composition(MappingProxyType(apps), (RouteSpec(app=spec, where=COMMAND_LINE),))
+
+
 def app_spec(spec: str) -> AppSpec:
     """What the command line names: "module:callable", or "file.ini#name" of PasteDeploy."""
-    where = "the command line"
     if is_paste(spec):
-        return AppSpec(spec, paste=spec, where=where)
-    return AppSpec(spec, use=spec, where=where)
+        return AppSpec(spec, paste=spec, where=COMMAND_LINE)
+    return AppSpec(spec, use=spec, where=COMMAND_LINE)
 
 
 def only_files(directory: str, here: str = "") -> Composition:
     """What `pronghorn static DIR` serves. Raises ConfigError."""
     root = _directory(directory, "pronghorn static", here)
     options = replace(StaticOptions(), listing=True)
-    return Composition(routes=(RouteSpec(root=root, static=options, where="the command line"),))
+    return Composition(routes=(RouteSpec(root=root, static=options, where=COMMAND_LINE),))
 
 
 def _add_static(routes: list[RouteSpec], text: str, spec: str, origin: str, here: str) -> None:

@@ -76,6 +76,7 @@ class Settings:
 
     composition: what is served where; without routes, one application is served as it is.
     origins: option name to the user's words for its source, such as "--threads" or "PRONGHORN_THREADS".
+    written: option name to what the file says, with `${NAME}` as it is there, where the value may be secret.
     """
 
     listen: ListenOptions = field(default_factory=ListenOptions)
@@ -86,6 +87,12 @@ class Settings:
     app: AppOptions = field(default_factory=AppOptions)
     composition: Composition = field(default_factory=Composition)
     origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    written: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def each(self) -> Iterator[tuple[Field[Any], Option, Any]]:
+        """Every option with its value."""
+        for group, declared, about in all_options():
+            yield declared, about, getattr(getattr(self, group), declared.name)
 
 
 GROUPS: dict[str, type] = {
@@ -105,6 +112,11 @@ def all_options() -> Iterator[tuple[str, Field[Any], Option]]:
             yield group, declared, about
 
 
+def options_by_name() -> dict[str, tuple[Field[Any], Option]]:
+    """The same without groups, by name."""
+    return {declared.name: (declared, about) for _, declared, about in all_options()}
+
+
 def flag_of(name: str) -> str:
     """limit_request_line -> --limit-request-line"""
     return "--" + name.replace("_", "-")
@@ -115,4 +127,4 @@ def variable_of(name: str) -> str:
     return "PRONGHORN_" + name.upper()
 
 
-assert set(GROUPS) == {declared.name for declared in fields(Settings)} - {"origins", "composition"}
+assert set(GROUPS) == {declared.name for declared in fields(Settings)} - {"origins", "written", "composition"}

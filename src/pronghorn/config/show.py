@@ -1,14 +1,17 @@
 """What is in force, for reading: `pronghorn config` and `pronghorn routes`."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
+from pronghorn.apps.paste import file_and_name
 from pronghorn.apps.static.options import StaticOptions
 from pronghorn.config import toml
-from pronghorn.config.composition import AppSpec, Composition, MiddlewareSpec, RouteSpec
+from pronghorn.config.composition import NOT_IN_NAMES, AppSpec, Composition, MiddlewareSpec, RouteSpec
 from pronghorn.config.docs import TITLES, in_units
+from pronghorn.config.file import PATHS, absolute
 from pronghorn.config.settings import GROUPS, Settings
 from pronghorn.option import options_of
 
@@ -17,27 +20,66 @@ _COLUMN = 44
 
 
 def as_toml(settings: Settings) -> str:
-    """Each option with its origin, then applications and routes: a file that means the same."""
-    return "\n".join([*_options(settings), *_apps(settings.composition), *_routes(settings.composition)])
+    """Each option with its origin, then applications and routes: a file that means the same anywhere."""
+    composition = _named(settings.composition, _base(settings))
+    return "\n".join([*_options(settings), *_apps(composition), *_routes(composition)])
 
 
 def _options(settings: Settings) -> Iterator[str]:
     for group, options_class in GROUPS.items():
         yield f"{'' if group == 'listen' else chr(10)}# {TITLES[group]}"
         for declared, _ in options_of(options_class):
-            value = getattr(getattr(settings, group), declared.name)
-            line = f"{declared.name} = {toml.value(value, literal=True)}"
-            yield f"{line:{_COLUMN}} # {settings.origins.get(declared.name, 'default')}"
+            yield _option(settings, declared.name, getattr(getattr(settings, group), declared.name))
+
+
+def _option(settings: Settings, name: str, value: Any) -> str:
+    origin = settings.origins.get(name, "default")
+    if name == "static" and value:  # Composition has its routes
+        value, origin = (), f"{origin}: each a [[route]] below"
+    elif name in PATHS:
+        value = absolute(value, os.path.abspath("") if name == "chdir" else _base(settings))
+    masked = settings.written.get(name)
+    shown = toml.value(value, literal=True) if masked is None else toml.value(masked, literal=False)
+    return f"{f'{name} = {shown}':{_COLUMN}} {toml.comment(origin)}"
+
+
+def _base(settings: Settings) -> str:
+    """Where relative paths from flags begin."""
+    return os.path.abspath(settings.app.chdir)
+
+
+def _named(composition: Composition, base: str) -> Composition:
+    """Each application under a name that a file may use for it."""
+    names: dict[str, str] = {}
+    apps: dict[str, AppSpec] = {}
+    for name, spec in composition.apps.items():
+        if spec.paste:
+            path, section = file_and_name(spec.paste)
+            spec = replace(spec, paste=absolute(path, base) + (f"#{section}" if section else ""))
+        if set(name) & NOT_IN_NAMES and not _inline(spec):
+            part = name.rpartition("#")[2] or "main"
+            simple = "".join("-" if sign in NOT_IN_NAMES else sign for sign in os.path.basename(part))
+            while simple in composition.apps or simple in apps:
+                simple += "-"
+            spec = replace(spec, name=simple)
+        names[name] = spec.name
+        apps[spec.name] = spec
+    routes = tuple(replace(route, app=names.get(route.app, "")) for route in composition.routes)
+    return Composition(apps, routes)
+
+
+def _inline(spec: AppSpec) -> bool:
+    """Whether a route may name it without [apps.NAME]."""
+    return ":" in spec.name and spec.name == spec.use
 
 
 def _declared(composition: Composition) -> Iterator[AppSpec]:
-    """Without those that are named where they are used."""
-    return (spec for spec in composition.apps.values() if spec.name not in (spec.use, spec.paste))
+    return (spec for spec in composition.apps.values() if not _inline(spec))
 
 
 def _apps(composition: Composition) -> Iterator[str]:
     for spec in _declared(composition):
-        yield f"\n{f'[apps.{toml.key(spec.name)}]':{_COLUMN}} # {spec.where}"
+        yield f"\n{f'[apps.{toml.key(spec.name)}]':{_COLUMN}} {toml.comment(spec.where)}"
         for key, value in _app_keys(spec).items():
             yield f"{key} = {toml.value(value, literal=key != 'options')}"
 
@@ -49,7 +91,7 @@ def _app_keys(spec: AppSpec) -> dict[str, Any]:
 
 def _routes(composition: Composition) -> Iterator[str]:
     for route in composition.routes:
-        yield f"\n{'[[route]]':{_COLUMN}} # {route.where}"
+        yield f"\n{'[[route]]':{_COLUMN}} {toml.comment(route.where)}"
         for key, value in _route_keys(route).items():
             yield f"{key} = {toml.value(value, literal=key != 'middleware')}"
 
@@ -86,13 +128,12 @@ def as_json(settings: Settings) -> str:
     """The same for programs: {"options": {name: {"value", "origin"}}, "apps": {…}, "routes": […]}."""
     options = {
         declared.name: {
-            "value": getattr(getattr(settings, group), declared.name),
+            "value": settings.written.get(declared.name, value),
             "origin": settings.origins.get(declared.name, "default"),
         }
-        for group, options_class in GROUPS.items()
-        for declared, _ in options_of(options_class)
+        for declared, _, value in settings.each()
     }
-    composition = settings.composition
+    composition = _named(settings.composition, _base(settings))
     apps = {spec.name: {**_app_keys(spec), "origin": spec.where} for spec in _declared(composition)}
     routes = [{**_route_keys(route), "origin": route.where} for route in composition.routes]
     return json.dumps({"options": options, "apps": apps, "routes": routes}, indent=2, default=_plain)

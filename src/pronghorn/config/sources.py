@@ -4,15 +4,16 @@ A source is a function that gives a Layer; `merge` takes layers, the strongest f
 `config/file.py`.
 """
 
-import difflib
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import Field
 from typing import Any, NamedTuple
 
 from pronghorn.config.composition import Composition
-from pronghorn.config.settings import GROUPS, Settings, all_options, flag_of, variable_of
-from pronghorn.errors import ConfigError, UsageError
+from pronghorn.config.near import nearest
+from pronghorn.config.settings import GROUPS, Settings, all_options, flag_of, options_by_name, variable_of
+from pronghorn.errors import ConfigError, StartupError, UsageError
 from pronghorn.option import Option
 
 _UNITS = {"k": 10, "m": 20, "g": 30}
@@ -21,10 +22,11 @@ _FALSE = ("0", "false", "no", "off")
 
 
 class Given(NamedTuple):
-    """A value and the user's words for where it stands."""
+    """A value and the user's words for where it stands. written: to be shown where that is secret."""
 
     value: Any
     origin: str
+    written: Any = None
 
 
 Layer = dict[str, Given]
@@ -39,10 +41,8 @@ def from_flags(given: Mapping[str, str | Sequence[str]]) -> Layer:
             continue
         flag = flag_of(declared.name)
         texts = [text] if isinstance(text, str) else text
-        try:
+        with _told(flag, about, UsageError):
             layer[declared.name] = Given(parse(declared, about, texts), flag)
-        except ValueError as error:
-            raise UsageError(f"{flag}: {error}", mend=f"{flag}: {about.help}") from error
     return layer
 
 
@@ -53,11 +53,9 @@ def from_environment(environ: Mapping[str, str]) -> Layer:
         name = variable_of(declared.name)
         if name not in environ:
             continue
-        try:
+        with _told(name, about):
             texts = shlex.split(environ[name]) if about.repeat else [environ[name]]
             layer[declared.name] = Given(parse(declared, about, texts), name)
-        except ValueError as error:
-            raise ConfigError(f"{name}: {error}", mend=about.help) from error
     return layer
 
 
@@ -87,21 +85,30 @@ def from_platform(environ: Mapping[str, str]) -> Layer:
 
 def from_python(options: Mapping[str, Any]) -> Layer:
     """Keyword arguments of serve(). Raises TypeError for an unknown name, ConfigError for a bad value."""
-    known = {declared.name: (declared, about) for _, declared, about in all_options()}
+    known = options_by_name()
     layer: Layer = {}
     for name, value in options.items():
         if name not in known:
-            nearest = difflib.get_close_matches(name, known, 1)
-            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-            raise TypeError(f"serve() has no option {name!r}{hint}")
+            meant = nearest(name, known)
+            raise TypeError(
+                f"serve() has no option {name!r}" + (f"; did you mean {meant!r}?" if meant else "")
+            )
         declared, about = known[name]
         several = about.repeat and not isinstance(value, str)
         texts = [str(item) for item in value] if several else [str(value)]
-        try:
-            layer[name] = Given(parse(declared, about, texts), f"serve({name}=…)")
-        except ValueError as error:
-            raise ConfigError(f"serve({name}=…): {error}", mend=about.help) from error
+        origin = f"serve({name}=…)"
+        with _told(origin, about):
+            layer[name] = Given(parse(declared, about, texts), origin)
     return layer
+
+
+@contextmanager
+def _told(origin: str, about: Option, kind: type[StartupError] = ConfigError) -> Iterator[None]:
+    """What is wrong with a text is told with where it stands, and what the option is for."""
+    try:
+        yield
+    except ValueError as error:
+        raise kind(f"{origin}: {error}", mend=about.help) from error
 
 
 def merge(layers: Iterable[Layer], composition: Composition | None = None) -> Settings:
@@ -115,7 +122,8 @@ def merge(layers: Iterable[Layer], composition: Composition | None = None) -> Se
             groups[group][declared.name] = values[declared.name].value
     built: dict[str, Any] = {group: GROUPS[group](**given) for group, given in groups.items()}
     origins = {name: given.origin for name, given in values.items()}
-    return Settings(**built, composition=composition or Composition(), origins=origins)
+    written = {name: given.written for name, given in values.items() if given.written is not None}
+    return Settings(**built, composition=composition or Composition(), origins=origins, written=written)
 
 
 def parse(declared: Field[Any], about: Option, texts: Sequence[str]) -> Any:
@@ -129,8 +137,8 @@ def _parse_one(declared: Field[Any], about: Option, text: str) -> Any:
     if about.parse is not None:
         return about.parse(text)
     if about.choices and text not in about.choices:
-        nearest = difflib.get_close_matches(text, about.choices, 1)
-        hint = f"did you mean {nearest[0]!r}?" if nearest else f"use {', '.join(about.choices)}."
+        meant = nearest(text, about.choices)
+        hint = f"did you mean {meant!r}?" if meant else f"use {', '.join(about.choices)}."
         raise ValueError(f"{text!r} is not one of its values: {hint}")
     if declared.type is bool:
         return _boolean(text)

@@ -1,20 +1,30 @@
 """[apps.NAME] and [[route]] of a configuration file, made into a Composition."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, get_type_hints
 
 from pronghorn.apps.hosts import HostPattern
 from pronghorn.apps.paste import is_paste
 from pronghorn.apps.static.options import StaticOptions
+from pronghorn.apps.static.roots import refuse_whole_disk
 from pronghorn.apps.static.trying import plan_of
 from pronghorn.config import shapes
 from pronghorn.config.check import RANGES
-from pronghorn.config.composition import MIDDLEWARE, AppSpec, Composition, MiddlewareSpec, RouteSpec
-from pronghorn.config.document import Document, near
+from pronghorn.config.composition import (
+    MIDDLEWARE,
+    NOT_IN_NAMES,
+    AppSpec,
+    Composition,
+    MiddlewareSpec,
+    RouteSpec,
+)
+from pronghorn.config.document import Document
 from pronghorn.config.lines import Path
-from pronghorn.config.settings import all_options
+from pronghorn.config.near import near
+from pronghorn.config.settings import options_by_name
 from pronghorn.errors import ConfigError
 
 SECTIONS = {"apps": "[apps.NAME]", "route": "[[route]]"}
@@ -50,6 +60,13 @@ STATIC_KEYS: dict[str, Any] = {
 }
 """All but what only Python can say."""
 
+_EXAMPLES = {
+    "cache": 'Such as cache = { "*.js" = "immutable" }.',
+    "headers": 'Such as headers = { "*.pdf" = { X-Robots-Tag = "noindex" } }.',
+    "mimetypes": 'Such as mimetypes = { ".foo" = "text/x-foo" }.',
+    "error_pages": 'Such as error_pages = { 404 = "/404.html" }.',
+}
+
 
 def read_tables(document: Document) -> Composition:
     """Raises ConfigError, which names the line."""
@@ -83,7 +100,7 @@ class _Tables:
     def _app(self, name: str, table: Any) -> AppSpec:
         path: Path = ("apps", name)
         values = self._values(path, table, APP_KEYS, "[apps.NAME]")
-        if not name or set(name) & set("@:#/ "):
+        if not name or set(name) & NOT_IN_NAMES:
             raise self._document.error(
                 path, f"An application cannot be called {name!r}.", "Use letters and digits."
             )
@@ -166,13 +183,14 @@ class _Tables:
 
     def _route(self, index: int, table: Any) -> RouteSpec:
         path: Path = ("route", index)
-        statics = {name: (hint, "") for name, hint in STATIC_KEYS.items()}
+        statics = {name: (hint, _EXAMPLES.get(name, "")) for name, hint in STATIC_KEYS.items()}
         values = self._values(path, table, {**ROUTE_KEYS, **statics}, "[[route]]")
         prefix = self._prefix(path, values.get("path", "/"))
         host = values.get("host", "").strip().lower()
         self._take_place(path, host, prefix)
         roots = tuple(
-            self._root((*path, "root", number), root) for number, root in enumerate(values.get("root", ()))
+            self._root((*path, "root", number), root, values.get("force", False))
+            for number, root in enumerate(values.get("root", ()))
         )
         static = {name: value for name, value in values.items() if name in STATIC_KEYS}
         if static and not roots:
@@ -207,20 +225,29 @@ class _Tables:
         return text.rstrip("/") or "/"
 
     def _take_place(self, path: Path, host: str, prefix: str) -> None:
-        try:
+        with self._at((*path, "host")):
             place = HostPattern.parse(host), prefix
-        except ConfigError as error:
-            raise self._document.error((*path, "host"), error.what, error.mend) from error
         if place in self._places:
             shown = f"{host}{prefix}"
             raise self._document.error(path, f"{shown} is routed twice.", f"First: {self._places[place]}")
         self._places[place] = self._document.where(path)
 
-    def _root(self, path: Path, root: str) -> str:
+    def _root(self, path: Path, root: str, force: bool) -> str:
         directory = self._document.resolved(root)
         if not os.path.isdir(directory):
             raise self._document.error(path, f"{root!r} is not a directory.", f"Looked for {directory}.")
+        if not force:
+            with self._at(path):
+                refuse_whole_disk(directory)
         return directory
+
+    @contextmanager
+    def _at(self, path: Path) -> Iterator[None]:
+        """What somebody else refuses is told with the place of that key."""
+        try:
+            yield
+        except ConfigError as error:
+            raise self._document.error(path, error.what, error.mend) from error
 
     def _target(self, path: Path, values: dict[str, Any], files: bool) -> tuple[str, tuple[str, ...]]:
         """The application's name and `try`, in which it is called @app."""
@@ -257,10 +284,8 @@ class _Tables:
     def _check_try(self, path: Path, looked_for: tuple[str, ...]) -> None:
         """Each up to the one that Static would refuse."""
         for number in range(len(looked_for)):
-            try:
+            with self._at((*path, number)):
                 plan_of(looked_for[: number + 1], True)
-            except ConfigError as error:
-                raise self._document.error((*path, number), error.what, error.mend) from error
             if looked_for[number].startswith("@") and number < len(looked_for) - 1:
                 what = f"{looked_for[number]!r} answers everything."
                 raise self._document.error((*path, number), what, "It has to stand last.")
@@ -310,7 +335,8 @@ class _Tables:
         except (ValueError, ConfigError) as error:
             said = error.what if isinstance(error, ConfigError) else str(error)
             guilty = [name for name in values if name in said]
-            raise self._document.error((*path, *guilty[:1]), said) from error
+            mend = error.mend if isinstance(error, ConfigError) else ""
+            raise self._document.error((*path, *guilty[:1]), said, mend) from error
 
     def _limit(self, path: Path, values: dict[str, Any]) -> int | None:
         if "limit_request_body" not in values:
@@ -361,12 +387,13 @@ class _Tables:
             try:
                 values[name] = shapes.conform(value, hint)
             except shapes.Misfit as misfit:
-                raise self._document.error((*path, key, *misfit.path), f"{key}: {misfit}", help_) from misfit
+                told = self._document.masked((*path, key), str(misfit)) if name == "options" else str(misfit)
+                raise self._document.error((*path, key, *misfit.path), f"{key}: {told}", help_) from misfit
         return values
 
     def _unknown(self, path: Path, keys: Mapping[str, Any], section: str) -> ConfigError:
         name = str(path[-1])
-        if name.replace("-", "_") in {declared.name for _, declared, _ in all_options()}:
+        if name.replace("-", "_") in options_by_name():
             mend = "It is an option of the server: those stand above the first section."
             return self._document.error(path, f"Unknown key {name!r} in {section}.", mend)
         return self._document.unknown(

@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from pronghorn.config.variables import written
+
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -19,13 +21,18 @@ def text(value: str) -> str:
     return json.dumps(whole, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
+def comment(text: str) -> str:
+    """Behind a value; what cannot stand on a line of UTF-8 becomes a question mark."""
+    return "# " + "".join(sign if sign.isprintable() else "?" for sign in text)
+
+
 def value(item: Any, *, literal: bool) -> str:
     """On one line. literal: a `${` in it means itself, so it has to be written as `$${`."""
     match item:
         case bool():
             return str(item).lower()
         case str():
-            return text(item.replace("${", "$${") if literal else item)
+            return text(written(item) if literal else item)
         case Mapping():
             pairs = (f"{key(str(name))} = {value(inner, literal=literal)}" for name, inner in item.items())
             return f"{{ {', '.join(pairs)} }}" if item else "{}"

@@ -240,7 +240,7 @@ class Connection(Polled):
     def _begin_body(self, request: Request) -> bool:
         """Whether the body is complete already."""
         routing = self._worker.routing
-        if routing is not None and not limit_body(self, routing):
+        if routing is not None and routing.largest_body and not limit_body(self, routing):
             return False
         self.body = RequestBody()
         if request.section.expects_continue and not self.h1.pending:
@@ -333,7 +333,7 @@ class Connection(Polled):
 
     def refuse(self, error: ProtocolError) -> None:
         """Answer with the error's status, and read nothing more as a request."""
-        head_only = self.h1.head_only
+        request, head_only = self.h1.begun, self.h1.head_only
         self.h1.refuse()
         self._refused = True
         head, body = refusal(error)
@@ -344,7 +344,7 @@ class Connection(Polled):
             self.close()
             return
         if self._worker.observer is not None:
-            self._worker.observe_refusal(self.exchange, head, 0 if head_only else len(body))
+            self._worker.observe_refusal(self.exchange, request, head, 0 if head_only else len(body))
         self._close_body()
         self._settle()
 

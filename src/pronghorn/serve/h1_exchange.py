@@ -10,7 +10,7 @@ from typing import BinaryIO
 from pronghorn.errors import ClientDisconnected
 from pronghorn.http.h1.connection import H1Connection
 from pronghorn.http.h1.states import Writing
-from pronghorn.http.request import NO_REQUEST, Request
+from pronghorn.http.request import NO_REQUEST
 from pronghorn.http.response import ResponseHead
 from pronghorn.serve.clock import Clock
 from pronghorn.serve.outbox import JOIN_MOST, Outbox

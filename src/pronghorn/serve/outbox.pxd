@@ -2,8 +2,7 @@ from pronghorn.serve.streams cimport Streams as CStreams
 
 cdef class _FilePart:
     cdef public int fd
-    cdef public object offset, count
-    cdef public bint spilled
+    cdef public object offset, count, status, looks
 
 
 cdef class Held:

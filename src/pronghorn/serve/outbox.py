@@ -39,16 +39,47 @@ _SPILL_MOST = 1 << 30
 """Octets of one answer on disk before its producer has to wait after all."""
 
 
+_LOOKS = 20
+"""Arbitrary: rounds of the leader, less than a millisecond, in which a write that adds to a file may end."""
+
+
 class _FilePart:
-    """A part of a file that waits. The descriptor is ours; with `spilled`, the file is, too."""
+    """A part of a file that waits. The descriptor is ours; without `status`, the file is, too."""
 
-    __slots__ = ("count", "fd", "offset", "spilled")
+    __slots__ = ("count", "fd", "looks", "offset", "status")
 
-    def __init__(self, fd: int, offset: int, count: int, spilled: bool = False) -> None:
+    def __init__(self, fd: int, offset: int, count: int, status: os.stat_result | None) -> None:
+        """status: of the file, before any of it was sent."""
         self.fd = fd
-        self.spilled = spilled
+        self.status = status
+        self.looks = 0
+        """How often it was written to, it seems, but had not grown."""
         self.offset = offset
         self.count = count
+
+    @property
+    def spilled(self) -> bool:
+        return self.status is None
+
+    def check(self) -> None:
+        """Raises OSError if the file was written to: the rest would belong to another content.
+
+        A write sets the time first and the size at its end: BlockingIOError where it is too early to tell.
+        What is added behind the end, as to a log, changes nothing before it. The inode's own time of change
+        says nothing: it moves, too, when the name is taken away or given to another file.
+        """
+        before = self.status
+        if before is None:
+            return
+        now = os.fstat(self.fd)
+        if now.st_size > before.st_size:
+            self.status = now
+            self.looks = 0
+        elif now.st_size < before.st_size or self.looks == _LOOKS:
+            raise OSError("the file has changed")
+        elif now.st_mtime_ns != before.st_mtime_ns:
+            self.looks += 1
+            raise BlockingIOError
 
 
 class Held:
@@ -191,6 +222,7 @@ class Outbox:
         self.release()
         if self.broken:
             raise self._lost()
+        status = os.fstat(file)
         if not self.waiting:
             try:
                 sent = self._transport.send_file(file, offset, min(count, FILE_MOST))
@@ -204,7 +236,11 @@ class Outbox:
             offset += sent
             count -= sent
         if count:  # the leader does the rest: a file costs no application thread
-            self._wait_in_line(_FilePart(os.dup(file), offset, count))
+            try:
+                own = os.dup(file)
+            except OSError:
+                raise self._lost() from None  # no descriptors left; the head is with the client already
+            self._wait_in_line(_FilePart(own, offset, count, status))
 
     def wait_for_room(self) -> None:
         """Wait while more than the high-water mark waits; when threads are short, move it to disk instead."""
@@ -316,7 +352,7 @@ class Outbox:
                         continue
                     file.write(part)
                     if last is None:
-                        last = _FilePart(os.dup(file.fileno()), offset, 0, spilled=True)
+                        last = _FilePart(os.dup(file.fileno()), offset, 0, None)
                         moved.append(last)
                     last.count += len(part)
                     offset += len(part)
@@ -374,6 +410,7 @@ class Outbox:
     def _send_first(self) -> int:
         part = self._parts[0]
         if isinstance(part, _FilePart):
+            part.check()
             sent = self._transport.send_file(part.fd, part.offset, min(part.count, FILE_MOST))
             if not sent:
                 raise OSError("the file has shrunk")

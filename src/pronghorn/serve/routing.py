@@ -26,14 +26,17 @@ LIMIT = "pronghorn.limit_deadline"
 class Routing(Protocol):
     """Leader only; neither may block, but for the disk, or raise."""
 
+    largest_body: int
+    """Octets: the most that a route with a limit of its own takes; 0: none has one, nobody need ask."""
+
     def quick(self, environ: Environ) -> WSGIApplication | None:
         """The application that answers this request at once, or None; environ is unchanged then.
 
         What it returns is a list of blocks, or a file wrapper: the leader waits for no client.
         """
 
-    def body_limit(self, path: str, host: str) -> int | None:
-        """Octets that a body may have there; None: as many as anywhere."""
+    def body_limit(self, environ: Environ) -> int:
+        """Octets that this request's body may have: its route's limit, or else the server's."""
 
 
 def answer_at_once(environ: Environ, start_response: Any) -> Iterable[bytes]:
@@ -49,7 +52,9 @@ def try_at_once(worker: "Worker", routing: Routing, connection: "Connection") ->
     """
     h1, exchange = connection.h1, connection.exchange
     if connection.body is not None or h1.content is not None:
-        return False if connection.body is not None or limit_body(connection, routing) else None
+        if connection.body is None and routing.largest_body and not limit_body(connection, routing):
+            return None
+        return False
     environ = connection.maker.make(exchange.request)
     answer = routing.quick(environ)
     if answer is None:
@@ -65,13 +70,14 @@ def try_at_once(worker: "Worker", routing: Routing, connection: "Connection") ->
 
 
 def limit_body(connection: "Connection", routing: Routing) -> bool:
-    """Whether the route takes such a body; one that does not say its length is watched as it comes."""
-    request = connection.exchange.request
-    limit = routing.body_limit(request.line.path, request.host)
-    if limit is not None:
-        try:
-            connection.h1.limit_body(limit)
-        except ProtocolError as error:
-            connection.refuse(error)
-            return False
+    """Whether the route takes such a body; one that does not say its length is watched as it comes.
+
+    The parser lets through what the most generous route takes (`assemble/working.py`).
+    """
+    environ = connection.maker.make(connection.exchange.request)
+    try:
+        connection.h1.limit_body(routing.body_limit(environ))
+    except ProtocolError as error:
+        connection.refuse(error)
+        return False
     return True

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from pronghorn import __version__
 from pronghorn.errors import RequestTimeout
 from pronghorn.http.limits import Limits
+from pronghorn.http.request import Request
 from pronghorn.http.response import ResponseHead
 from pronghorn.net.listen import Listener
 from pronghorn.net.transport import speaks_tls
@@ -466,10 +467,12 @@ class Worker(Hooks):
         if self.after_request is not None:
             self.after_request()
 
-    def observe_refusal(self, exchange: H1Exchange, head: ResponseHead, sent: int) -> None:
-        """A request was refused before the application saw it. Leader only."""
+    def observe_refusal(
+        self, exchange: H1Exchange, request: Request | None, head: ResponseHead, sent: int
+    ) -> None:
+        """It was refused before the application saw it. request: if its head was good. Leader only."""
         if self._access is not None:
-            self._access.write(refusal_record(exchange, head, sent))
+            self._access.write(refusal_record(exchange, request, head, sent))
         if self.after_request is not None:
             self.after_request()
 

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+import threading
 from base64 import b64encode
 from typing import Any
 
@@ -19,6 +20,11 @@ from tests.serving import serving
 def cheap(password: str) -> str:
     """At no cost, which is for tests only."""
     return "scrypt:2:1:1$salt$" + Hash("scrypt", (2, 1, 1), "salt", b"").digest(password).hex()
+
+
+def pbkdf2(password: str, iterations: int, length: int = 32) -> str:
+    made = Hash("sha256", (iterations,), "salt", bytes(length)).digest(password).hex()
+    return f"pbkdf2:sha256:{iterations}$salt${made}"
 
 
 USERS = {"ann": cheap("secret"), "bob": cheap("pass:word"), "jörg": cheap("Füße"), "empty": cheap("")}
@@ -121,6 +127,77 @@ class TestCost:
         for credentials in ("ann:a", "ann:a", "nobody:b", "nobody:secret"):
             assert Called(auth, HTTP_AUTHORIZATION=basic(credentials)).status == "401 Unauthorized"
         assert hashed == ["a", "a", "b", "secret"]
+
+    def test_any_name_costs_one_hash_of_each_kind(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Otherwise time would tell who moved to the new kind already, and so who is there."""
+        entries = {"old": pbkdf2("a", 1), "older": pbkdf2("b", 2), "long": pbkdf2("c", 1, 64), "new": cheap("d"),
+                   "other": cheap("e")}  # fmt: skip
+        costs: list[Any] = []
+        digest = Hash.digest
+
+        def counted(self: Hash, password: str) -> bytes:
+            costs.append((self.method, self.costs, len(self.expected)))
+            return digest(self, password)
+
+        auth = BasicAuth(App(), users=entries)
+        monkeypatch.setattr(Hash, "digest", counted)
+        paid = []
+        for credentials in (
+            "old:x",
+            "older:x",
+            "long:x",
+            "new:x",
+            "other:x",
+            "nobody:x",
+            "nobody:a",
+            "other:e",
+        ):
+            expected = "200 OK" if credentials == "other:e" else "401 Unauthorized"
+            assert Called(auth, HTTP_AUTHORIZATION=basic(credentials)).status == expected
+            paid.append(costs.copy())
+            costs.clear()
+        assert all(cost == paid[0] for cost in paid) and len(paid[0]) == len(set(paid[0])) == 4
+        for name, password in (("old", "a"), ("older", "b"), ("long", "c"), ("new", "d")):
+            assert Called(auth, HTTP_AUTHORIZATION=basic(f"{name}:{password}")).status == "200 OK"
+
+    def test_who_guesses_does_not_take_all_threads(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        auth = BasicAuth(App(), users=USERS)
+        right = basic("ann:secret")
+        assert Called(auth, HTTP_AUTHORIZATION=right).status == "200 OK"
+        turns: threading.Semaphore = threading.Semaphore(0)
+        waiting, answers = threading.Semaphore(0), []
+        acquire = auth._turns.acquire
+
+        def counted(blocking: bool = True) -> bool:
+            got = acquire(blocking)
+            waiting.release()
+            return got
+
+        def slow(self: Hash, password: str) -> bytes:
+            assert turns.acquire(timeout=10)
+            return b""
+
+        monkeypatch.setattr(auth._turns, "acquire", counted)
+        monkeypatch.setattr(Hash, "digest", slow)
+
+        def guess() -> None:
+            answers.append(Called(auth, HTTP_AUTHORIZATION=basic("ann:wrong")).status)
+
+        guesses = [threading.Thread(target=guess) for _ in range(3)]
+        for thread in guesses:
+            thread.start()
+            assert waiting.acquire(timeout=10)
+        for method, shown in (("GET", True), ("HEAD", False)):
+            called = Called(auth, HTTP_AUTHORIZATION=basic("ann:guess"), REQUEST_METHOD=method)
+            assert (called.status, called.one("Retry-After")) == ("503 Service Unavailable", "1")
+            assert (b"Try again" in called.body) == shown
+        assert Called(auth, HTTP_AUTHORIZATION=right).status == "200 OK", "who was right once does not wait"
+        assert answers == []
+        turns.release(4)
+        for thread in guesses:
+            thread.join(10)
+        assert answers == ["401 Unauthorized"] * 3
+        assert Called(auth, HTTP_AUTHORIZATION=basic("ann:wrong")).status == "401 Unauthorized"
 
     def test_the_memory_of_what_was_right_is_bounded(self) -> None:
         auth = BasicAuth(App(), users=USERS)

@@ -107,7 +107,7 @@ class TestLeftAlone:
         called = call(TEXT, fields=[*fields, ("ETag", '"1"')])
         assert called.body == TEXT and called.fields == [*fields, ("ETag", '"1"')]
 
-    @pytest.mark.parametrize("status", ["204 No Content", "206 Partial Content", "304 Not Modified"])
+    @pytest.mark.parametrize("status", ["204 No Content", "205 Reset Content", "206 Partial Content"])
     def test_by_the_status(self, status: str) -> None:
         fields = [PLAIN, ("ETag", '"1"')]
         called = call(b"", status=status, fields=fields)
@@ -154,6 +154,58 @@ class TestFields:
 
     def test_ranges_of_the_plain_content_are_not_offered(self) -> None:
         assert call(TEXT, fields=[PLAIN, ("Accept-Ranges", "bytes")]).one("Accept-Ranges") is None
+
+
+class TestNotModified:
+    """RFC 9110 section 15.4.5: ETag and Vary as 200 would have them now."""
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    @pytest.mark.parametrize(
+        ("accept", "known_by", "expected"),
+        [
+            ("gzip", 'W/"1"', 'W/"1"'),
+            ("gzip", '"0", W/"1"', 'W/"1"'),
+            ("gzip", '"1"', '"1"'),
+            ("gzip", 'W/"11"', '"1"'),
+            ("gzip", "*", '"1"'),
+            ("gzip", None, '"1"'),
+            ("", 'W/"1"', '"1"'),
+        ],
+    )
+    @pytest.mark.parametrize("kind", [[PLAIN], []])
+    def test_the_tag_is_the_one_that_the_client_knows(
+        self, kind: Headers, accept: str, known_by: str | None, expected: str, method: str
+    ) -> None:
+        called = call(
+            b"",
+            status="304 Not Modified",
+            fields=[*kind, ("ETag", '"1"'), ("Vary", "Cookie")],
+            HTTP_ACCEPT_ENCODING=accept,
+            HTTP_IF_NONE_MATCH=known_by,
+            REQUEST_METHOD=method,
+        )
+        assert called.fields == [*kind, ("ETag", expected), ("Vary", "Cookie, Accept-Encoding")]
+
+    @pytest.mark.parametrize("tag", ["", "1", 'W/"1"'])
+    def test_what_is_weak_or_no_tag_stays(self, tag: str) -> None:
+        called = call(b"", status="304 Not Modified", fields=[("ETag", tag)], HTTP_IF_NONE_MATCH='W/"1", W/1')
+        assert called.fields == [("ETag", tag), ("Vary", "Accept-Encoding")]
+
+    @pytest.mark.parametrize(
+        "field",
+        [("Content-Type", "image/png"), ("Cache-Control", "no-transform"), ("Content-Encoding", "br")],
+    )
+    def test_what_would_not_have_been_compressed_is_left_alone(self, field: tuple[str, str]) -> None:
+        fields = [field, ("ETag", '"1"')]
+        assert (
+            call(b"", status="304 Not Modified", fields=fields, HTTP_IF_NONE_MATCH='W/"1"').fields == fields
+        )
+
+    def test_after_200(self) -> None:
+        """What a client got with 200 is what a 304 to it names."""
+        tag = call(TEXT, fields=[PLAIN, ("ETag", '"1"')]).one("ETag")
+        again = call(b"", status="304 Not Modified", fields=[("ETag", '"1"')], HTTP_IF_NONE_MATCH=tag)
+        assert again.one("ETag") == tag
 
 
 class TestHead:

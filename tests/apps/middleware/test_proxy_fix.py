@@ -47,6 +47,9 @@ EVERYTHING = {
     "HTTP_X_FORWARDED_SCHEME": "https",
     "HTTP_X_FORWARDED_SERVER": "evil",
     "HTTP_X_FORWARDED_BY": "evil",
+    "HTTP_X_FORWARDED_URI": "evil",
+    "HTTP_X_FORWARDED_PROTOCOL": "ssl",
+    "HTTP_FORWARDED_FOR": "6.6.6.6",
     "HTTP_X_FORWARDED": "evil",
     "HTTP_X_REAL_IP": "6.6.6.6",
 }
@@ -152,6 +155,16 @@ class TestHops:
         environ = seen({"HTTP_X_FORWARDED_FOR": chain, "HTTP_X_FORWARDED_PROTO": proto}, hops=hops)
         assert environ["wsgi.url_scheme"] == expected
 
+    def test_a_client_cannot_lengthen_the_way_where_for_is_not_believed(self) -> None:
+        """No proxy writes X-Forwarded-For there: the addresses in it are the client's."""
+        environ = seen(
+            {"HTTP_X_FORWARDED_FOR": "10.0.0.8, 10.0.0.9", "HTTP_X_FORWARDED_PROTO": "https, http"},
+            hops=2,
+            fields=["proto"],
+        )
+        assert (environ["wsgi.url_scheme"], environ["HTTP_X_FORWARDED_PROTO"]) == ("http", "http")
+        assert client(environ) == (PROXY, "4000") and "HTTP_X_FORWARDED_FOR" not in environ
+
     def test_prefixes_of_several_proxies_follow_each_other(self) -> None:
         environ = seen(
             {"HTTP_X_FORWARDED_FOR": "1.1.1.1, 10.0.0.2", "HTTP_X_FORWARDED_PREFIX": "/evil, /a, /b"},
@@ -176,12 +189,28 @@ class TestClient:
             ("_gazonk", (None, None)),
             ("1.2.3", (None, None)),
             ("1.2.3.4\x00", (None, None)),
+            ("[fe80::1%eth0]:80", ("fe80::1", "80")),
+            ("fe80::1%25eth0", ("fe80::1", None)),
+            ("[2001:db8::1]:", ("2001:db8::1", None)),
+            ("[2001:db8::1]:0080", ("2001:db8::1", "80")),
+            ("1.2.3.4:0", ("1.2.3.4", None)),
+            ("1.2.3.4:65535", ("1.2.3.4", "65535")),
+            ("1.2.3.4:65536", ("1.2.3.4", None)),
+            ("1.2.3.4:\u00b2", ("1.2.3.4", None)),
+            ("fe80::1%", (None, None)),
+            ("1.2.3.4%eth0", (None, None)),
+            ("[2001:db8::1", (None, None)),
+            ("2001:db8::1]", (None, None)),
+            ("[2001:db8::1]80", (None, None)),
+            ("[[2001:db8::1]]", (None, None)),
+            ("[1.2.3.4]", (None, None)),
+            ("[]:80", (None, None)),
             ("example.org", (None, None)),
         ],
     )
     def test_addresses(self, node: str, expected: tuple[str | None, str | None]) -> None:
         assert client(seen({"HTTP_X_FORWARDED_FOR": node})) == expected
-        if "\0" not in node:
+        if "\0" not in node and node.isascii():
             assert client(seen({"HTTP_FORWARDED": f'for="{node}"'}, header="forwarded")) == expected
 
     def test_without_for_the_proxy_itself_asks(self) -> None:
@@ -217,6 +246,14 @@ class TestServerAndScheme:
             ({"HOST": "user@h"}, ("http", "inner:8000", "inner", "8000")),
             ({"HOST": "h/x"}, ("http", "inner:8000", "inner", "8000")),
             ({"HOST": "h:99999"}, ("http", "inner:8000", "inner", "8000")),
+            ({"HOST": "h", "PORT": "0443", "PROTO": "https"}, ("https", "h", "h", "443")),
+            ({"PORT": "00000008443"}, ("http", "inner:8443", "inner", "8443")),
+            ({"HOST": "h:0443", "PROTO": "https"}, ("https", "h:0443", "h", "443")),
+            ({"HOST": "h:", "PROTO": "https"}, ("https", "h:", "h", "443")),
+            ({"PORT": ""}, ("http", "inner:8000", "inner", "8000")),
+            ({"PORT": "65535"}, ("http", "inner:65535", "inner", "65535")),
+            ({"PORT": "65536"}, ("http", "inner:8000", "inner", "8000")),
+            ({"PORT": "-1"}, ("http", "inner:8000", "inner", "8000")),
             ({"PORT": "0"}, ("http", "inner:8000", "inner", "8000")),
             ({"PORT": "٣"}, ("http", "inner:8000", "inner", "8000")),
             ({"PORT": "9" * 5000}, ("http", "inner:8000", "inner", "8000")),
@@ -227,6 +264,15 @@ class TestServerAndScheme:
         environ = seen(extra, fields=ALL)
         assert tuple(environ[key] for key in SHOWN[2:6]) == expected
         assert (environ.get("HTTPS") == "on") == (expected[0] == "https")
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("PROTO", "ftp"), ("HOST", "evil/x"), ("PORT", "65536"), ("PORT", "x"), ("PREFIX", "//evil")],
+    )
+    def test_what_makes_no_sense_does_not_stay(self, name: str, value: str) -> None:
+        """An application that reads the field itself might make something of it."""
+        key = f"HTTP_X_FORWARDED_{name}"
+        assert key not in seen({key: value}, fields=ALL)
 
     def test_forwarded(self) -> None:
         environ = seen(
@@ -349,6 +395,7 @@ class TestRfc7239:
         ({"trusted": ["::1"], "fields": ["for", "by"]}, "fields is"),
         ({"trusted": ["::1"], "fields": ["prefix"], "header": "forwarded"}, "fields is"),
         ({"trusted": ["::1"], "hops": 0}, "hops is 0"),
+        ({"trusted": ["::1"], "hops": True}, "hops is True"),
         ({"trusted": ["::1"], "hops": "2"}, "hops is '2'"),
     ],
 )

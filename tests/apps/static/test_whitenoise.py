@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from wsgiref.headers import Headers
 
 import pytest
 
@@ -45,6 +46,47 @@ def test_quick(root: Path) -> None:
     assert b"".join(found(environ, lambda *_: None)) == b"content of the file"
     assert environ == environ_of("/static/file.txt")
     assert app.quick(environ_of("/static/nothing")) is app.quick(environ_of("/")) is None
+
+
+@pytest.mark.parametrize("prefix", [None, "static", "/static/", "a/b/"])
+def test_functions_get_whole_urls(root: Path, prefix: str | None) -> None:
+    """As WhiteNoise calls them: with the prefix, for an index file the directory's."""
+    seen: list[tuple[str, str]] = []
+
+    def add(headers: Headers, path: str, url: str) -> None:
+        headers["X-Url"] = url
+        seen.append((path, url))
+
+    def test(path: str, url: str) -> bool:
+        seen.append((path, url))
+        return url.endswith("/file.txt")
+
+    app = WhiteNoise(
+        application,
+        str(root),
+        prefix,
+        index_file=True,
+        add_headers_function=add,
+        immutable_file_test=test,
+    )
+    start = f"/{prefix.strip('/')}/" if prefix else "/"
+    answer = get(app, start + "file.txt", script="/site")
+    assert answer.one("x-url") == start + "file.txt"
+    assert "immutable" in str(answer.one("cache-control"))
+    assert get(app, start + "sub/").one("x-url") == start + "sub/"
+    assert get(app, start + "sub/").one("cache-control") == "no-cache"
+    assert set(seen) == {
+        (str(root / "file.txt"), start + "file.txt"),
+        (str(root / "sub/index.html"), start + "sub/"),
+    }
+
+
+def test_an_expression_is_for_the_whole_url(root: Path) -> None:
+    app = WhiteNoise(application, str(root), "static", immutable_file_test=r"^/static/f.*\.txt$")
+    assert "immutable" in str(get(app, "/static/file.txt").one("cache-control"))
+    assert "immutable" not in str(get(app, "/static/sub/inner.txt").one("cache-control"))
+    with pytest.raises(ConfigError, match="regular expression"):
+        WhiteNoise(application, str(root), immutable_file_test="(")
 
 
 def test_links(root: Path) -> None:

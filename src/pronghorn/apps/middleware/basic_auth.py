@@ -59,7 +59,7 @@ class BasicAuth:
             )
         self._app = app
         self._users = {_checked_name(name): _hash(name, entry) for name, entry in users.items()}
-        self._nobody = next(iter(self._users.values()))
+        self._kinds = {entry.kind: entry for entry in self._users.values()}
         quoted = realm.replace("\\", "\\\\").replace('"', '\\"')
         self._challenge = f'Basic realm="{quoted}", charset="UTF-8"'
         self._keep = keep_password
@@ -106,18 +106,23 @@ class BasicAuth:
         return user
 
     def _verify(self, name: str, password: str) -> bool:
-        """An unknown name takes as long as a known one."""
+        """Any name costs one hash of each kind that there is, so that time does not tell whose it is."""
         stored = self._users.get(name)
+        right = False
         # One at a time: each takes a processor and 32 MiB, and everybody may ask for it. Nor may those who
         # guess take all the threads by waiting.
         if not self._turns.acquire(blocking=False):
             raise _TooManyGuesses
         try:
             with self._hashing:
-                right = (stored or self._nobody).fits(password)
+                for kind, somebody in self._kinds.items():
+                    if stored is not None and stored.kind == kind:
+                        right = stored.fits(password)
+                    else:
+                        somebody.fits(password)
         finally:
             self._turns.release()
-        return right and stored is not None
+        return right
 
     def _refuse(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         fields, body = error_answer("401 Unauthorized", "A name and a password are needed here.", environ)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 # Possessive, so that what a client sends in bulk is looked at once.
 _PAIR = re.compile(rf'[ \t]*+(?:({_TOKEN})=(?:({_TOKEN})|"((?:[^"\\]|\\.)*+)"))?[ \t]*+([;,]|\Z)', re.DOTALL)
+_BRACKETED = re.compile(r"\[([^\]]*:[^\]]*)\](?::(.*))?")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -54,21 +55,31 @@ _NOBODY = Node(None, "")
 def parse_node(text: str) -> Node:
     """Also an IPv6 address without brackets, which X-Forwarded-For has."""
     name, port = text.strip(" \t"), ""
-    if name.startswith("["):
-        name, _, rest = name[1:].partition("]")
-        port = rest[1:] if rest.startswith(":") else ""
+    bracketed = _BRACKETED.fullmatch(name)
+    if bracketed:
+        name, port = bracketed[1], bracketed[2] or ""
     elif name.count(":") == 1:
         name, _, port = name.partition(":")
     address = as_address(name)
     if address is None:
         return _NOBODY
-    return Node(str(address), port if port.isascii() and port.isdigit() and len(port) <= 5 else "")
+    return Node(str(address), as_port(port))
+
+
+def as_port(text: str) -> str:
+    """As SERVER_PORT has it: without zeros before it; empty for what is no port."""
+    digits = text.lstrip("0")
+    sane = digits.isascii() and digits.isdigit() and len(digits) <= 5 and int(digits) <= 65535
+    return digits if sane else ""
 
 
 def as_address(text: str) -> IPv4Address | IPv6Address | None:
     """An address in the form in which it is compared: IPv4 in IPv6 is IPv4, without a zone."""
+    name, percent, zone = text.partition("%")
     try:
-        address = ip_address(text.partition("%")[0])
+        address = ip_address(name)
     except ValueError:
         return None
+    if percent and (not zone or address.version == 4):
+        return None  # RFC 4007 section 11: only IPv6 has zones
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address

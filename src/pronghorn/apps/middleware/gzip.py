@@ -23,7 +23,7 @@ _TYPES = re.compile(
 )
 """Types that shrink. All others are compressed already, or not known."""
 
-_NEVER = frozenset((b"204", b"205", b"206", b"304"))
+_NEVER = frozenset(("204", "205", "206"))
 _PROMISES = frozenset(
     ("content-encoding", "content-range", "content-md5", "digest", "content-digest", "repr-digest")
 )
@@ -100,6 +100,7 @@ class _Response:
         "_original",
         "_start",
         "_started",
+        "_tags",
         "_write",
         "_zipper",
     )
@@ -109,6 +110,7 @@ class _Response:
         self._start = start_response
         self._accepted = "HTTP_ACCEPT_ENCODING" in environ and _accepts(environ["HTTP_ACCEPT_ENCODING"])
         self._head = environ.get("REQUEST_METHOD") == "HEAD"
+        self._tags: str = environ.get("HTTP_IF_NONE_MATCH", "")
         self._held: tuple[Any, ...] | None = None
         """What to call the server's start_response with; None: it was called, or there is nothing yet."""
         self._original: Headers = []
@@ -128,6 +130,9 @@ class _Response:
         extra = () if exc_info is None else (exc_info,)
         if not eligible:
             return self._pass(status, fields, *extra)
+        if status[:3] == "304":
+            known_by = self._tags if self._accepted else ""
+            return self._pass(status, _with_vary(not_modified_fields(fields, known_by)), *extra)
         if not self._accepted or not self._is_long(length):
             return self._pass(status, _with_vary(fields), *extra)
         self._original = fields
@@ -227,8 +232,11 @@ def _ignore(block: bytes) -> None:
 
 
 def _look(status: str, fields: Headers, suits: Callable[[str], bool]) -> tuple[bool, int | None]:
-    """Whether this response may be compressed, and its Content-Length."""
-    length, kind = None, ""
+    """Whether this response may be compressed, and its Content-Length.
+
+    304 is for a response that may have been: its type is seldom said, and is taken for one that suits.
+    """
+    length, kind = None, None
     for name, value in fields:
         lower = name.lower()
         if lower == "content-type":
@@ -237,7 +245,9 @@ def _look(status: str, fields: Headers, suits: Callable[[str], bool]) -> tuple[b
             length = int(value) if value.isascii() and value.isdigit() else None
         elif lower in _PROMISES or (lower == "cache-control" and "no-transform" in value.lower()):
             return False, None
-    return suits(kind) and status[:3].encode("latin-1", "replace") not in _NEVER, length
+    if status[:3] in _NEVER or (kind is None and status[:3] != "304"):
+        return False, None
+    return kind is None or suits(kind), length
 
 
 def compressed_fields(fields: Headers) -> Headers:
@@ -255,6 +265,20 @@ def compressed_fields(fields: Headers) -> Headers:
             changed.append((name, value))
     changed.append(("Content-Encoding", "gzip"))
     return _with_vary(changed)
+
+
+def not_modified_fields(fields: Headers, known_by: str) -> Headers:
+    """The fields of 304, with the entity tag that 200 would have now (RFC 9110 section 15.4.5).
+
+    known_by: If-None-Match. A client that has the compressed content names the weak tag; under the strong one
+    a cache would find nothing to freshen (RFC 9111 section 4.3.4).
+    """
+    return [
+        (name, "W/" + value)
+        if name.lower() == "etag" and value[:1] == '"' and "W/" + value in known_by
+        else (name, value)
+        for name, value in fields
+    ]
 
 
 def _with_vary(fields: Headers) -> Headers:

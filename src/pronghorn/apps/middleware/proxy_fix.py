@@ -11,7 +11,7 @@ from functools import lru_cache
 from ipaddress import ip_network
 from typing import Any
 
-from pronghorn.apps.middleware.forwarded import as_address, parse_forwarded, parse_node
+from pronghorn.apps.middleware.forwarded import as_address, as_port, parse_forwarded, parse_node
 from pronghorn.apps.pages import error_answer
 from pronghorn.errors import ConfigError
 from pronghorn.http.fields import is_authority
@@ -24,7 +24,19 @@ _KEYS = (
     "HTTP_FORWARDED",
     *(
         _X + name
-        for name in ("FOR", "PROTO", "HOST", "PORT", "PREFIX", "BY", "SCHEME", "SSL", "SERVER", "URI")
+        for name in (
+            "FOR",
+            "PROTO",
+            "HOST",
+            "PORT",
+            "PREFIX",
+            "BY",
+            "SCHEME",
+            "SSL",
+            "SERVER",
+            "URI",
+            "PROTOCOL",
+        )
     ),
     "HTTP_X_REAL_IP",
     "HTTP_X_FORWARDED",
@@ -99,15 +111,19 @@ class ProxyFix:
         return count
 
     def _x_forwarded(self, environ: Environ, said: dict[str, str]) -> None:
-        nodes = _members(said.get(_X + "FOR", ""))
+        # If the proxies do not write it, the client does: nobody can say who is behind the nearest one.
+        nodes = _members(said.get(_X + "FOR", "")) if "for" in self._fields else []
         count = self._believed(nodes) or 1
         told = {}
         for field in self._fields:
             key = _X + field.upper()
             members = _members(said.get(key, ""))[-count:]
-            if members:
+            if not members:
+                continue
+            meaning = _MEANINGS[field]("".join(members) if field == "prefix" else members[0])
+            if meaning or field == "for":  # an empty one hides the client
                 environ[key] = ", ".join(members)  # what of it can be believed
-                told[field] = "".join(members) if field == "prefix" else members[0]
+                told[field] = meaning
         _apply(environ, told)
 
     def _rfc_7239(self, environ: Environ, value: str) -> bool:
@@ -118,7 +134,7 @@ class ProxyFix:
         count = self._believed([element.get("for", "unknown") for element in elements])
         if count:
             element = elements[-count]
-            _apply(environ, {name: text for name, text in element.items() if name in self._fields})
+            _apply(environ, {name: _MEANINGS[name](element[name]) for name in self._fields & element.keys()})
         return True
 
 
@@ -128,10 +144,10 @@ def _members(value: str) -> list[str]:
 
 
 def _apply(environ: Environ, told: dict[str, str]) -> None:
-    """Set what the proxies told, as far as it makes sense."""
+    """Set what the proxies told; what makes no sense is empty."""
     if "for" in told:
         _set_client(environ, told["for"])
-    scheme = _SCHEMES.get(told.get("proto", "").lower())
+    scheme = told.get("proto", "")
     if scheme:
         environ["wsgi.url_scheme"] = scheme
         environ.pop("HTTPS", None)
@@ -139,7 +155,7 @@ def _apply(environ: Environ, told: dict[str, str]) -> None:
             environ["HTTPS"] = "on"
     _set_server(environ, told.get("host", ""), told.get("port", ""), bool(scheme))
     if "prefix" in told:
-        environ["SCRIPT_NAME"] = _prefix(told["prefix"]) + environ.get("SCRIPT_NAME", "")
+        environ["SCRIPT_NAME"] = told["prefix"] + environ.get("SCRIPT_NAME", "")
 
 
 def _set_client(environ: Environ, text: str) -> None:
@@ -156,8 +172,6 @@ def _set_client(environ: Environ, text: str) -> None:
 
 def _set_server(environ: Environ, host: str, port: str, changed: bool) -> None:
     """HTTP_HOST, SERVER_NAME and SERVER_PORT, in accord with each other and with the scheme."""
-    host = host if host and is_authority(host.encode("latin-1", "replace")) else ""
-    port = port if port.isascii() and port.isdigit() and 0 < int(port[:6]) <= 65535 else ""
     if not (host or port or changed):
         return
     usual = _PORTS.get(environ["wsgi.url_scheme"], "")
@@ -168,13 +182,21 @@ def _set_server(environ: Environ, host: str, port: str, changed: bool) -> None:
         environ["HTTP_HOST"] = host
     if host:
         environ["SERVER_NAME"] = name
-    environ["SERVER_PORT"] = port or its_port or usual
+    environ["SERVER_PORT"] = port or as_port(its_port) or usual
 
 
 def _divided(authority: str) -> tuple[str, str]:
     """(host, port); an IPv6 address keeps its brackets."""
     host, colon, port = authority.rpartition(":")
     return (host, port) if colon and not port.endswith("]") else (authority, "")
+
+
+def _scheme(text: str) -> str:
+    return _SCHEMES.get(text.lower(), "")
+
+
+def _host(text: str) -> str:
+    return text if is_authority(text.encode("latin-1", "replace")) else ""
 
 
 def _prefix(text: str) -> str:
@@ -187,6 +209,16 @@ def _prefix(text: str) -> str:
         c < " " or c in "\\\x7f" for c in decoded
     )
     return "" if odd else decoded
+
+
+_MEANINGS: dict[str, Callable[[str], str]] = {
+    "for": str,
+    "proto": _scheme,
+    "host": _host,
+    "port": as_port,
+    "prefix": _prefix,
+}
+"""What a field says, as the environ has it; empty where it makes no sense."""
 
 
 def _refuse(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -220,5 +252,5 @@ def _check(trusted: list[str], header: str, fields: Sequence[str] | None, hops: 
             f"proxy-fix: fields is {fields!r}.",
             mend=f"A list of some of {', '.join(_FIELDS[header])} (with {header!r}).",
         )
-    if not isinstance(hops, int) or hops < 1:
+    if type(hops) is not int or hops < 1:
         raise ConfigError(f"proxy-fix: hops is {hops!r}.", mend="It is the number of proxies: 1 or more.")

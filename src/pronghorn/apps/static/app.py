@@ -15,7 +15,7 @@ from pronghorn.apps.pages import error_answer, wants_html
 from pronghorn.apps.static.answer import FileAnswer, Refusal
 from pronghorn.apps.static.cache import Answer, Cache, Entry, StartResponse, give_back
 from pronghorn.apps.static.fields import Headers
-from pronghorn.apps.static.lookup import Root, is_malformed
+from pronghorn.apps.static.lookup import PATH_MAX, Root, is_malformed
 from pronghorn.apps.static.options import StaticOptions, with_names
 from pronghorn.apps.static.places import Busy, Places
 from pronghorn.apps.static.roots import checked_root
@@ -67,9 +67,10 @@ class Static:
         self.fallback = fallback if plan.app else None
         self._pages = plan.pages
         self._places = Places(roots, plan.candidates, self.options, self._refuse)
-        self._own_places = Places(roots, ("",), self.options, self._refuse)
+        self._own_places = Places(roots, ("",), self.options, self._refuse, by_accept=True)
         """For the pages that options name: nothing else is tried for them."""
-        self._missing = Refusal("404 Not Found", self._refuse, [])
+        # Where a page may answer, so does Accept decide who gets none.
+        self._missing = Refusal("404 Not Found", self._refuse, [("Vary", "Accept")] if plan.pages else [])
         self._cache = Cache(self.options.cache_seconds, self.options.cache_entries, self.options.cache_memory)
         self._entries = self._cache.entries
 
@@ -78,6 +79,8 @@ class Static:
         if answer is not None:
             return answer(environ, start_response)
         assert self.fallback is not None
+        if self._pages and environ["REQUEST_METHOD"] in ("GET", "HEAD") and may_be_page(environ):
+            start_response = varying(start_response)
         return self.fallback(environ, start_response)
 
     def quick(self, environ: Environ) -> WSGIApplication | None:
@@ -112,6 +115,8 @@ class Static:
         return self._look_up(path, environ).choose(accept)
 
     def _look_up(self, path: str, environ: Environ) -> Entry:
+        if len(path) > PATH_MAX:
+            return Entry(None)  # before anything is done for each of its octets
         if is_malformed(path, environ.get("REQUEST_URI") or environ.get("RAW_URI")):
             return Entry(None if self.fallback else self._always("400 Bad Request"))
         # A `%` may have come from `%25` or from a malformed target: not to be mistaken for each other.
@@ -209,11 +214,28 @@ class _Options:
 
 def is_navigation(environ: Environ) -> bool:
     """Whether a browser goes to a page: a missing script must be a 404 and not HTML (S17)."""
-    return wants_html(environ) and "." not in environ.get("PATH_INFO", "").rpartition("/")[2]
+    return wants_html(environ) and may_be_page(environ)
+
+
+def may_be_page(environ: Environ) -> bool:
+    """Whether a page would answer, were it asked for HTML."""
+    return "." not in environ.get("PATH_INFO", "").rpartition("/")[2]
+
+
+def varying(start_response: StartResponse) -> StartResponse:
+    """For an application that answers where a page would, had Accept been another: caches have to know."""
+
+    def start(status: str, fields: Headers, *more: Any) -> Any:
+        return start_response(status, merged(fields, [("Vary", "Accept")]), *more)
+
+    return start
 
 
 def merged(fields: Headers, more: Headers) -> Headers:
-    """One Vary field, and no field of the page's that the answer itself has."""
-    vary = [value for name, value in (*more, *fields) if name == "Vary"]
-    others = [(name, value) for name, value in (*fields, *more) if name != "Vary"]
-    return [*others, ("Vary", ", ".join(dict.fromkeys(vary)))] if vary else others
+    """Both, with one Vary field that has all their members."""
+    vary: dict[str, str] = {}
+    for name, value in (*fields, *more):
+        if name.lower() == "vary":
+            vary.update({one.strip(" \t").lower(): one.strip(" \t") for one in value.split(",")})
+    others = [(name, value) for name, value in (*fields, *more) if name.lower() != "vary"]
+    return [*others, ("Vary", ", ".join(vary.values()))] if vary else others

@@ -43,6 +43,14 @@ def give_back() -> None:
         cache.clear()
 
 
+def forget_old() -> None:
+    """Close what is too old, in all caches: where nobody asks deleted files would stay on the disk."""
+    now = monotonic()
+    for cache in list(_caches):
+        if cache.holds_descriptors():
+            cache.forget_old(now)
+
+
 class Descriptor:
     """A descriptor that is closed with the last reference to it."""
 
@@ -109,19 +117,27 @@ class Cache:
             and sum(one._descriptors for one in _caches) + entry.descriptors > self._descriptors_most
         ):
             give_back()
-        now = monotonic()
-        entry.expires = now + self._seconds
+        forget_old()
+        entry.expires = monotonic() + self._seconds
         with self._lock:
             self._forget(path)
-            while self.entries:
-                oldest = next(iter(self.entries))
-                # What is too old would keep deleted files on the disk.
-                if self.entries[oldest].expires >= now and not self._is_full(entry):
-                    break
-                self._forget(oldest)
+            while self.entries and self._is_full(entry):
+                self._forget(next(iter(self.entries)))
             self.entries[path] = entry
             self._octets += entry.octets
             self._descriptors += entry.descriptors
+
+    def holds_descriptors(self) -> bool:
+        return self._descriptors > 0
+
+    def forget_old(self, now: float) -> None:
+        """Forget what is older than a second."""
+        with self._lock:
+            while self.entries:
+                oldest = next(iter(self.entries))
+                if self.entries[oldest].expires >= now:
+                    break
+                self._forget(oldest)
 
     def drop(self, path: str) -> None:
         """Forget one path."""

@@ -46,8 +46,10 @@ class Target(NamedTuple):
 class FieldsMaker:
     """Makes header fields as the options say. Any thread."""
 
-    def __init__(self, options: StaticOptions) -> None:
+    def __init__(self, options: StaticOptions, by_accept: bool = False) -> None:
+        """by_accept: whether it is by the Accept field that these files are found."""
         self._options = options
+        self._by_accept = by_accept
         self._cache = [(Pattern(glob), _cache_control(value)) for glob, value in options.cache.items()]
         self._more = [(Pattern(glob), list(fields.items())) for glob, fields in options.headers.items()]
         self._is_immutable = _immutable_test(options.immutable_file_test)
@@ -69,13 +71,19 @@ class FieldsMaker:
         control = self._cache_control(target, kind)
         if control:
             fields.append(("Cache-Control", control))
-        if target.vary:
-            fields.append(("Vary", "Accept-Encoding"))
+        fields += self.vary(target)
         if coding != IDENTITY:
             fields.append(("Content-Encoding", coding))
         if self._cors == "all" or (self._cors == "fonts" and _is_font(kind)):
             fields.append(("Access-Control-Allow-Origin", "*"))
         return self._with_more(fields, target, kind)
+
+    def vary(self, target: Target) -> Headers:
+        """What the choice of the answer hangs on (RFC 9110 section 12.5.5)."""
+        names = ["Accept"] if self._by_accept else []
+        if target.vary:
+            names.append("Accept-Encoding")
+        return [("Vary", ", ".join(names))] if names else []
 
     def _cache_control(self, target: Target, kind: str) -> str:
         for pattern, control in self._cache:

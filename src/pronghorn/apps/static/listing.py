@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterable
 from html import escape
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from pronghorn.apps.static.cache import StartResponse
 from pronghorn.apps.static.lookup import Opened, Outcome, Root, View, outcome_of
 
 _ENTRIES_MOST = 10_000
-"""Arbitrary: more would be a page that no browser likes."""
+"""Arbitrary: names that are read of one directory. More would be a page that no browser likes."""
 
 _HTML = """<!DOCTYPE html>
 <html lang="en">
@@ -42,7 +43,7 @@ a {{ text-decoration: none; }}
 {rows}
 </tbody>
 </table>
-</body>
+{more}</body>
 </html>
 """
 
@@ -63,7 +64,7 @@ class Listing:
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         html = wants_html(environ)
         try:
-            found = self._entries()
+            found, more = self._entries()
         except OSError as error:
             status, text = {
                 Outcome.FORBIDDEN: ("403 Forbidden", "This directory may not be read."),
@@ -74,7 +75,7 @@ class Listing:
             title = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode(
                 "latin-1", "replace"
             )
-            page = as_html(title.decode("utf-8", "replace"), found) if html else as_json(found)
+            page = as_html(title.decode("utf-8", "replace"), found, more) if html else as_json(found)
             status, body = "200 OK", page.encode("utf-8", "replace")
             fields = [
                 ("Content-Type", "text/html; charset=utf-8" if html else "application/json"),
@@ -94,23 +95,27 @@ class Listing:
     def is_current(self) -> bool:
         return True
 
-    def _entries(self) -> list[_Found]:
-        """(name, whether a directory, status), directories first. Only what a request would get."""
+    def _entries(self) -> tuple[list[_Found], bool]:
+        """(name, whether a directory, status), directories first, and whether there are more than were read.
+
+        Only what a request would get. Of a larger directory, some: which ones, its file system decides.
+        """
         found: list[_Found] = []
         with self._root.view() as view:
             directory = view.open_directory(self._name)
             try:
                 with os.scandir(directory) as entries:
-                    for entry in entries:
+                    for entry in islice(entries, _ENTRIES_MOST):
                         name = os.fsencode(entry.name)
-                        if len(found) == _ENTRIES_MOST or (name.startswith(b".") and not self._hidden):
+                        if name.startswith(b".") and not self._hidden:
                             continue
                         one = self._one(view, entry, name)
                         if one is not None:
                             found.append(one)
+                    more = next(entries, None) is not None
             finally:
                 os.close(directory)
-        return sorted(found, key=lambda one: (not one[1], one[0].lower()))
+        return sorted(found, key=lambda one: (not one[1], one[0].lower())), more
 
     def _one(self, view: View, entry: os.DirEntry[str], name: bytes) -> _Found | None:
         try:
@@ -146,8 +151,8 @@ def as_json(found: list[_Found]) -> str:
     )
 
 
-def as_html(title: str, found: list[_Found]) -> str:
-    """A table; everything that a file's name may hold is escaped."""
+def as_html(title: str, found: list[_Found], more: bool = False) -> str:
+    """A table; everything that a file's name may hold is escaped. more: whether some are left out."""
     rows = [] if title.strip("/") == "" else ['<tr><td><a href="../">..</a></td><td></td><td></td></tr>']
     for name, directory, status in found:
         shown = escape(name.decode("utf-8", "replace")) + ("/" if directory else "")
@@ -155,7 +160,8 @@ def as_html(title: str, found: list[_Found]) -> str:
         when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(status.st_mtime))
         link = f'<a href="{escape(_href(name, directory))}">{shown}</a>'
         rows.append(f"<tr><td>{link}</td><td>{size}</td><td>{when}</td></tr>")
-    return _HTML.format(title=escape(title), rows="\n".join(rows))
+    said = f"<p>There is more: only {_ENTRIES_MOST} names are listed.</p>\n" if more else ""
+    return _HTML.format(title=escape(title), rows="\n".join(rows), more=said)
 
 
 def _href(name: bytes, directory: bool) -> str:

@@ -28,6 +28,8 @@ _DENIED = frozenset({errno.EACCES, errno.EPERM})
 _LINKS = frozenset({errno.EXDEV})
 _LINKS_WALKING = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
 """What O_NOFOLLOW says of a link: ELOOP, of one among the directories ENOTDIR, on FreeBSD EMLINK."""
+PATH_MAX = 4096
+"""<linux/limits.h>: octets of the longest path that can be opened, with the NUL behind it."""
 _TRIES = 8
 """openat2 gives up with EAGAIN when something is renamed on its way; arbitrary."""
 

@@ -22,6 +22,9 @@ _CHOICES = {
 _OURS = ("content-length", "transfer-encoding", "connection", "content-range", "content-encoding", "date")
 """What says how the answer is framed or coded."""
 
+_DIRECTIVES = ("immutable", "no-cache", "no-store", "no-transform", "must-revalidate", "private", "public")
+"""RFC 9111 section 5.2.2 and RFC 8246: those that stand without a value."""
+
 
 @dataclass(frozen=True, slots=True)
 class StaticOptions:
@@ -109,6 +112,8 @@ class StaticOptions:
             _check_value(f"mimetypes: {ending}", kind)
             if not re.match(r"[^\s/;]+/[^\s/;]+", kind):
                 raise ConfigError(f"mimetypes: {kind!r} is not a media type, such as text/plain.")
+        for pattern, said in (self.cache or {}).items():
+            _check_cache(pattern, said)
         _check_value("charset", self.charset)
         for status in self.error_pages:
             if not 400 <= status <= 599:
@@ -119,6 +124,17 @@ class StaticOptions:
         """The index file's name; empty for none."""
         given = self.index_file
         return given if isinstance(given, str) else "index.html" if given else ""
+
+
+def _check_cache(pattern: str, said: str | int) -> None:
+    """A single word may be a directive that we do not know, but hardly one that is nearly one of these."""
+    if isinstance(said, str) and said not in _DIRECTIVES:
+        near = difflib.get_close_matches(said, _DIRECTIVES, 1, 0.8)
+        if near and said.lower() not in _DIRECTIVES:
+            raise ConfigError(
+                f"cache of {pattern!r}: {said!r} is no directive of Cache-Control.",
+                mend=f"Did you mean {near[0]!r}?",
+            )
 
 
 def _check_value(what: str, value: str) -> None:

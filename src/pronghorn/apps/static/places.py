@@ -33,14 +33,21 @@ class Places:
     """Where files may be, and what they are. Any thread."""
 
     def __init__(
-        self, roots: Sequence[Root], candidates: Sequence[str], options: StaticOptions, refuse: Refuse
+        self,
+        roots: Sequence[Root],
+        candidates: Sequence[str],
+        options: StaticOptions,
+        refuse: Refuse,
+        by_accept: bool = False,
     ) -> None:
-        """candidates: what is put behind the path, in order; DIRECTORY, or an ending such as ".html"."""
+        """candidates: what is put behind the path, in order; DIRECTORY, or an ending such as ".html".
+        by_accept: see FieldsMaker.
+        """
         self._roots = roots
         self._candidates = candidates
         self._options = options
         self._refuse = refuse
-        self._fields = FieldsMaker(options)
+        self._fields = FieldsMaker(options, by_accept)
         self._hidden = options.hidden == "allow"
         self._index = os.fsencode(options.index)
         self._told: set[bytes] = set()
@@ -147,12 +154,11 @@ class Places:
             kept = descriptor if content is None else None
             descriptors += kept is not None
             made[coding] = FileAnswer(fields, status, content, kept, now, self._refuse)
-        return Entry(self._chooser(made, target.vary), octets, descriptors)
+        return Entry(self._chooser(made, self._fields.vary(target)), octets, descriptors)
 
-    def _chooser(self, made: dict[str, FileAnswer], vary: bool) -> Callable[[str | None], Answer]:
+    def _chooser(self, made: dict[str, FileAnswer], vary: Headers) -> Callable[[str | None], Answer]:
         present = [coding for coding in self._options.precompressed if coding in made]
-        more: Headers = [("Vary", "Accept-Encoding")] if vary else []
-        unacceptable = Refusal("406 Not Acceptable", self._refuse, more)
+        unacceptable = Refusal("406 Not Acceptable", self._refuse, vary)
 
         def chosen(accept: str | None) -> Answer:
             coding = choose(accept, present)

@@ -23,14 +23,20 @@ def checked_root(path: str, force: bool) -> str:
         )
     if not os.access(absolute, os.X_OK):
         raise ConfigError(f"the static root {absolute!r} may not be entered by this user.")
-    if not force and os.path.realpath(absolute) in ("/", os.path.realpath(os.path.expanduser("~"))):
-        raise ConfigError(
-            f"the static root {path!r} is the root of the file system or a home directory.",
-            mend="Serve a directory below it. If it is really meant: force = true.",
-        )
+    if not force:
+        refuse_whole_disk(path)
     found = next((name for name in _SOURCES if os.path.lexists(os.path.join(absolute, name))), None)
     if found is not None:
         _log.warning(
             "the static root %s holds %s: is the project itself meant to be public?", absolute, found
         )
     return absolute
+
+
+def refuse_whole_disk(path: str) -> None:
+    """Raises ConfigError for a root that is hardly meant."""
+    if os.path.realpath(path) in ("/", os.path.realpath(os.path.expanduser("~"))):
+        raise ConfigError(
+            f"the static root {path!r} is the root of the file system or a home directory.",
+            mend="Serve a directory below it. If it is really meant: force = true.",
+        )

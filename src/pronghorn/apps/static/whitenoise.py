@@ -6,6 +6,7 @@ app = WhiteNoise(app, root="static", prefix="static/", max_age=3600)
 app.add_files("more", prefix="more/")
 """
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -40,7 +41,7 @@ class WhiteNoise:
         """Files of one more directory; where two have a file of the same address, the later one counts."""
         inner = (prefix or "").strip("/")
         place = f"/{inner}/" if inner else "/"
-        static = Static(root, fallback=self._back, **self._options)
+        static = Static(root, fallback=self._back, **_with_whole_urls(self._options, place))
         self._places.insert(0, (place, static))
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -69,6 +70,35 @@ class WhiteNoise:
         """One place has no such file: the next one, with the environ as it was."""
         before, index = environ[_BEFORE]
         return self._next(before, start_response, index + 1)
+
+
+def _with_whole_urls(options: dict[str, Any], place: str) -> dict[str, Any]:
+    """The options, with functions that get WhiteNoise's URLs: with prefix, without an index file's name."""
+    index = options["index_file"]
+    index = "index.html" if index is True else index
+
+    def whole(url: str) -> str:
+        url = place + url.removeprefix("/")
+        return url.removesuffix(index) if index and url.endswith("/" + index) else url
+
+    new = dict(options)
+    test, add = options.get("immutable_file_test"), options.get("add_headers_function")
+    if isinstance(test, str) and test != "auto" and _is_expression(test):
+        new["immutable_file_test"] = lambda path, url: re.search(test, whole(url)) is not None
+    elif callable(test):
+        new["immutable_file_test"] = lambda path, url: test(path, whole(url))
+    if add is not None:
+        new["add_headers_function"] = lambda headers, path, url: add(headers, path, whole(url))
+    return new
+
+
+def _is_expression(test: str) -> bool:
+    """One that is none goes to StaticOptions, which says so."""
+    try:
+        re.compile(test)
+    except re.error:
+        return False
+    return True
 
 
 def _shifted(environ: Environ, prefix: str, index: int) -> Environ:

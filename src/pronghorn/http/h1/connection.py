@@ -249,11 +249,15 @@ class H1Connection:
         self._body = None
 
     @property
+    def begun(self) -> Request | None:
+        """The request whose body is being read or has not been taken; None while a head is read."""
+        return self._memo.request if self.reading is Reading.BODY or self.content is not None else None
+
+    @property
     def head_only(self) -> bool:
         """Whether what is being read is a HEAD request, so that a refusal has no content either."""
-        if self.reading is Reading.BODY:
-            request = self._memo.request
-            return request is not None and request.line.method == "HEAD"
+        if self.begun is not None:
+            return self.begun.line.method == "HEAD"
         octets = self.unread[self._pos : self._pos + 5] or bytes(self._partial or b"")[:5]
         return octets == b"HEAD "
 

@@ -1,0 +1,61 @@
+"""What the page and the charts ask of a result (results.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Data = dict[str, Any]
+SUBJECTS = ("pronghorn", "pronghorn compiled")
+
+
+def shown(result: Data, *, tuned: bool = False) -> list[str]:
+    """All servers of the result, in the order of their declaration; without variants, unless asked for."""
+    names: dict[str, str] = {}
+    for profile in result["profiles"].values():
+        names |= {name: server["role"] for name, server in profile["servers"].items()}
+    return [name for name, role in names.items() if tuned or role != "tuned"]
+
+
+def value(profile: Data, server: str, key: str) -> float | None:
+    """The median of a server that has not failed."""
+    found = profile["servers"].get(server)
+    if not found or found["failed"]:
+        return None
+    median: float | None = found["median"].get(key)
+    return median
+
+
+def spread(profile: Data, server: str, key: str) -> tuple[float, float]:
+    """The smallest and largest of the rounds."""
+    values = [values[key] for values in profile["servers"][server]["rounds"] if key in values]
+    return min(values), max(values)
+
+
+def single(result: Data) -> dict[str, Data]:
+    """The profiles under load that are no points of a series."""
+    return {
+        name: profile
+        for name, profile in result["profiles"].items()
+        if profile["kind"] == "load" and not profile["series"]
+    }
+
+
+def series(result: Data, name: str) -> list[Data]:
+    """The points of a series by size."""
+    points = [profile for profile in result["profiles"].values() if profile["series"] == name]
+    return sorted(points, key=lambda profile: int(profile["x"]))
+
+
+def servers_of(profiles: list[Data], key: str) -> list[str]:
+    """The servers that have this value in one of these profiles."""
+    names = dict.fromkeys(name for profile in profiles for name in profile["servers"])
+    return [name for name in names if any(value(profile, name, key) is not None for profile in profiles)]
+
+
+def number(amount: float | None) -> str:
+    """Three digits or so."""
+    if amount is None:
+        return "–"
+    if amount >= 100:
+        return f"{amount:,.0f}"
+    return f"{amount:.1f}" if amount >= 10 else f"{amount:.2f}"
