@@ -4,7 +4,7 @@ from pronghorn.http.request cimport Request as CRequest
 from pronghorn.serve.h1_exchange cimport H1Exchange as CH1Exchange
 from pronghorn.serve.outbox cimport Outbox as COutbox
 from pronghorn.serve.polled cimport Polled
-from pronghorn.serve.worker cimport Worker as CWorker
+from pronghorn.serve.commons cimport Commons as CCommons
 from pronghorn.wsgi.environ cimport EnvironMaker as CEnvironMaker
 
 cdef class Connection(Polled):
@@ -18,7 +18,7 @@ cdef class Connection(Polled):
 
     @cython.locals(request=CRequest)
     cpdef bint ready(self, int mask) except -1
-    @cython.locals(worker=CWorker, h1=CH1Connection, outbox=COutbox, deadline=double)
+    @cython.locals(worker=CCommons, h1=CH1Connection, outbox=COutbox, deadline=double)
     cpdef bint _advance(self, CRequest request) except -1
-    @cython.locals(worker=CWorker, exchange=CH1Exchange, environ=dict)
+    @cython.locals(worker=CCommons, exchange=CH1Exchange, environ=dict)
     cpdef call(self)

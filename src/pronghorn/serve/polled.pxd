@@ -1,6 +1,9 @@
+from pronghorn.serve.commons cimport Commons as CCommons
+
 cdef class Polled:
     cdef public int _mask
-    cdef public object _recv, _sock, _transport, _worker
+    cdef public object _recv, _sock, _transport
+    cdef public CCommons _worker
     cdef public Py_ssize_t bucket
     cdef public double deadline, due
     cdef public int fd
