@@ -2,6 +2,7 @@
 
 import ast
 import http.client
+import importlib
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+import pronghorn
 from pronghorn import __version__
 from tests.serving import PATIENCE, until
 
@@ -137,7 +139,23 @@ def refused(folder: Path, *arguments: str, environ: dict[str, str] | None = None
 def test_version() -> None:
     done = subprocess.run([*COMMAND, "--version"], capture_output=True, text=True, check=True)
     python = ".".join(map(str, sys.version_info[:3]))
-    assert done.stdout == f"pronghorn {__version__} (pure Python, CPython {python})\n"
+    first, *modules = done.stdout.splitlines()
+    kind = "compiled" if modules else "pure Python"
+    assert first == f"pronghorn {__version__} ({kind}, CPython {python})"
+
+
+def test_version_says_what_is_compiled() -> None:
+    """All that has a .pxd beside it, or nothing; and what is said to be compiled is."""
+    done = subprocess.run([*COMMAND, "--version"], capture_output=True, text=True, check=True)
+    modules = [line.strip() for line in done.stdout.splitlines()[1:]]
+    package = Path(pronghorn.__file__).parent
+    typed = [
+        ".".join(path.with_suffix("").relative_to(package.parent).parts) for path in package.rglob("*.pxd")
+    ]
+    assert modules in ([], sorted(typed))
+    for name in typed:
+        module = importlib.import_module(name)
+        assert str(module.__file__).endswith(".py") is (name not in modules)
 
 
 def test_version_imports_no_more_than_it_needs() -> None:

@@ -35,10 +35,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def version() -> str:
-    """pronghorn 0.1.0 (pure Python, CPython 3.11.7)"""
+    """pronghorn 0.1.0 (pure Python, CPython 3.11.7), or `compiled`, and then what is."""
     name = {"cpython": "CPython", "pypy": "PyPy"}.get(sys.implementation.name, sys.implementation.name)
     python = ".".join(map(str, sys.version_info[:3]))
-    return f"pronghorn {__version__} (pure Python, {name} {python})"
+    modules = compiled_modules()
+    kind = "compiled" if modules else "pure Python"
+    lines = [f"pronghorn {__version__} ({kind}, {name} {python})", *modules]
+    return "\n  ".join(lines)
+
+
+def compiled_modules() -> list[str]:
+    """The modules that were built by setup.py, such as pronghorn.wsgi.call; none in plain Python."""
+    import os
+    from importlib.machinery import EXTENSION_SUFFIXES
+
+    found = []
+    here = os.path.dirname(os.path.abspath(__file__))
+    for folder, _, files in os.walk(here):
+        parts = os.path.relpath(folder, os.path.dirname(here)).split(os.sep)
+        found += [
+            ".".join([*parts, file.partition(".")[0]])
+            for file in files
+            if any(file.endswith(suffix) for suffix in EXTENSION_SUFFIXES)
+        ]
+    return sorted(found)
 
 
 def _run(arguments: Sequence[str]) -> int:

@@ -46,6 +46,9 @@ class Kind(IntEnum):
     """A field that may not be repeated, and means nothing to the server."""
 
 
+# Found in a module at once; as an attribute of its class, a member costs 0.1 µs.
+PLAIN, DROPPED, HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, EXPECT, SINGLE = Kind
+
 _KINDS = {
     b"host": Kind.HOST,
     b"content-length": Kind.CONTENT_LENGTH,
@@ -89,8 +92,21 @@ _HOST = re.compile(
 """uri-host, RFC 3986 section 3.2.2, without the comma: "a,b" is what joining two Host fields makes."""
 
 
+_authorities: set[bytes] = set()
+"""Some that are known to be right: nearly all requests name the same ones."""
+
+
 def is_authority(value: bytes) -> bool:
     """Whether this is `uri-host [":" port]` (RFC 9110 section 7.2), with a host and without userinfo."""
+    if value in _authorities:
+        return True
+    right = _is_authority(value)
+    if right and len(_authorities) < _KNOWN_MOST and len(value) < 64:
+        _authorities.add(value)
+    return right
+
+
+def _is_authority(value: bytes) -> bool:
     found = _HOST.match(value)
     if found is None:
         return False

@@ -99,6 +99,10 @@ class Held:
             self.too_much = self._total > _HELD_MOST
 
 
+def _ask_nobody() -> None:
+    pass
+
+
 class Outbox:
     """The sending side of one connection."""
 
@@ -444,6 +448,7 @@ class Outbox:
     def close(self) -> None:
         """Nothing will be sent any more. Wakes a producer that waits for room."""
         self.broken = True
+        self._ask = _ask_nobody  # without this way back, a closed connection is no cycle for the collector
         if self._room is None:
             return
         with self._room:

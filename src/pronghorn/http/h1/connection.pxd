@@ -1,3 +1,4 @@
+cimport cython
 from pronghorn.http.h1.memo cimport HeadMemo as CHeadMemo
 from pronghorn.http.request cimport Request as CRequest
 from pronghorn.http.response cimport ResponseHead as CResponseHead
@@ -14,8 +15,11 @@ cdef class H1Connection:
     cdef readonly bint _rested
     cdef public object reading, writing
 
+    @cython.locals(request=CRequest, partial=bytearray)
     cpdef object receive(self, bytes data)
+    @cython.locals(data=bytes, start=Py_ssize_t, end=Py_ssize_t, line_end=Py_ssize_t, memo=CHeadMemo, request=CRequest)
     cpdef object next_request(self)
+    @cython.locals(known=tuple)
     cpdef bytes respond(self, CRequest request, CResponseHead head, bytes block, bytes stamp, bint persist)
     cpdef bytes begin(self, CRequest request, CResponseHead head, object length, bytes stamp, bint persist)
     cpdef tuple frame(self, Py_ssize_t size)

@@ -8,7 +8,22 @@ them is checked here (RFC 9112 sections 2.2, 3 and 5).
 """
 
 from pronghorn.errors import ProtocolError
-from pronghorn.http.fields import OWS, TOKEN, VALUE, Kind, is_authority, kind_of, members
+from pronghorn.http.fields import (
+    CONNECTION,
+    CONTENT_LENGTH,
+    DROPPED,
+    EXPECT,
+    HOST,
+    OWS,
+    SINGLE,
+    TOKEN,
+    TRANSFER_ENCODING,
+    VALUE,
+    Kind,
+    is_authority,
+    kind_of,
+    members,
+)
 from pronghorn.http.framing import request_framing
 from pronghorn.http.limits import Limits
 from pronghorn.http.request import FieldSection, RequestLine
@@ -22,6 +37,8 @@ _METHODS = {
 
 _LINE = bytes(range(0x20, 0x7F))
 """What a request line may hold: visible ASCII and SP. Browsers send "|" and "[" in targets as they are."""
+
+_NONE: list[bytes] = []  # never changed
 
 _VERSIONS = {b"HTTP/1.1": "HTTP/1.1", b"HTTP/1.0": "HTTP/1.0"}
 
@@ -119,24 +136,22 @@ def parse_section(lines: list[bytes], version: str, limits: Limits) -> FieldSect
     """RFC 9112 section 5, and the facts that the server itself draws from the fields."""
     if len(lines) > limits.limit_request_fields:
         raise ProtocolError(431, "too many header fields", "RFC 6585 section 5")
-    fields = parse_fields(lines)
-    special: dict[Kind, list[bytes]] = {}
+    special: list[list[bytes]] = [_NONE] * len(Kind)
     kept = []
-    for kind, name, value in fields:
+    for kind, name, value in parse_fields(lines):
         if kind:
-            special.setdefault(kind, []).append(value)
-            if kind is Kind.DROPPED:
+            special[kind] = [*special[kind], value]
+            if kind is DROPPED:
                 continue
         kept.append((name, value))
-    get = special.get
-    _check_host(version, get(Kind.HOST, []))
-    if len(get(Kind.SINGLE, [])) > 1:
+    _check_host(version, special[HOST])
+    if len(special[SINGLE]) > 1:
         raise ProtocolError(400, "repeated Content-Type", "RFC 9110 section 5.3")
-    length, chunked = request_framing(version, get(Kind.CONTENT_LENGTH, []), get(Kind.TRANSFER_ENCODING, []))
+    length, chunked = request_framing(version, special[CONTENT_LENGTH], special[TRANSFER_ENCODING])
     if length is not None and length > limits.limit_request_body:
         raise ProtocolError(413, "the body is larger than this server takes", "RFC 9110 section 15.5.14")
-    persistent = _persistent(version, members(get(Kind.CONNECTION, [])))
-    expects = _expects_continue(version, members(get(Kind.EXPECT, [])))
+    persistent = _persistent(version, special[CONNECTION])
+    expects = _expects_continue(version, special[EXPECT])
     return FieldSection(kept, version, length, chunked, persistent, expects)
 
 
@@ -167,15 +182,17 @@ def _check_host(version: str, hosts: list[bytes]) -> None:
         raise ProtocolError(400, "invalid Host", "RFC 9112 section 3.2")
 
 
-def _persistent(version: str, options: list[bytes]) -> bool:
+def _persistent(version: str, values: list[bytes]) -> bool:
     """RFC 9112 section 9.3: "close" wins; 1.1 goes on; 1.0 only if it says so."""
+    options = members(values) if values else values
     if b"close" in options:
         return False
     return version == "HTTP/1.1" or b"keep-alive" in options
 
 
-def _expects_continue(version: str, expectations: list[bytes]) -> bool:
+def _expects_continue(version: str, values: list[bytes]) -> bool:
     """RFC 9110 section 10.1.1. HTTP/1.0 has no expectations."""
+    expectations = members(values) if values else values
     if not expectations or version == "HTTP/1.0":
         return False
     if any(expectation != b"100-continue" for expectation in expectations):

@@ -1,3 +1,4 @@
+cimport cython
 from pronghorn.http.request cimport FieldSection as CFieldSection, Request as CRequest
 
 cdef class HeadMemo:
@@ -11,7 +12,13 @@ cdef class HeadMemo:
     cdef readonly tuple _free, _fixed
     cdef readonly bytes _begin, _finish
 
+    @cython.locals(last=CRequest, base=CFieldSection)
     cpdef object parse(self, bytes line, bytes block)
+    @cython.locals(begin=bytes, finish=bytes, last=CRequest, end=Py_ssize_t)
     cpdef object again(self, bytes data)
-    cdef readonly object _match(self, bytes block)
-    cdef readonly object _values(self, bytes rest)
+    @cython.locals(first=bytes, last=bytes, end=Py_ssize_t)
+    cdef object _match(self, bytes block)
+    @cython.locals(values=list, value=bytes, stretch=bytes, found=bytes)
+    cdef object _values(self, bytes rest)
+
+cpdef check_block(bytes block)
