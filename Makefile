@@ -3,16 +3,24 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve test check bench bench-quick clean
+COMPILED := .venv-compiled
+SOURCES := src tests tests_compiled bench examples setup.py
+
+.PHONY: serve test test-compiled check bench bench-quick clean
 serve: $(VENV)/.installed
 	$(BIN)/pronghorn --config examples/site/pronghorn.toml
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
 
+# The same tests with the compiled modules; `make test-compiled TESTS="tests/http tests/wsgi"` runs some of them.
+TESTS ?= tests
+test-compiled: $(COMPILED)/.installed
+	$(COMPILED)/bin/python -m pytest $(TESTS) tests_compiled
+
 check: $(VENV)/.installed-dev
-	$(BIN)/ruff format --check src tests bench examples
-	$(BIN)/ruff check src tests bench examples
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 
 # All of it, and docs/benchmarks.md; `make bench ARGS=--resume` goes on with a run that was interrupted.
@@ -24,7 +32,7 @@ bench-quick: $(VENV)/.installed
 	$(BIN)/python -m bench.versus $(REV)
 
 clean:
-	rm -rf $(VENV) build src/*.egg-info
+	rm -rf $(VENV) $(COMPILED) build src/*.egg-info
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -40,3 +48,9 @@ $(VENV)/.installed-test: $(BIN)/python pyproject.toml
 $(VENV)/.installed-dev: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[test,dev]'
 	touch $@ $(VENV)/.installed $(VENV)/.installed-test
+
+$(COMPILED)/.installed: pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pxd')
+	rm -rf $(COMPILED)
+	$(PYTHON) -m venv $(COMPILED)
+	PRONGHORN_COMPILE=require $(COMPILED)/bin/python -m pip install --quiet '.[test]'
+	touch $@

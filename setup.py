@@ -5,6 +5,7 @@ variable PRONGHORN_COMPILE decides: `require` fails where compiling fails, `no` 
 installation stays plain Python unless it is required: what is compiled would hide the changes to its source.
 """
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -30,39 +31,53 @@ def wish() -> str:
 
 
 def extensions() -> list[Extension]:
-    """The compiled modules; none where it is not wanted or Cython is missing."""
     if wish() == "no":
         return []
-    try:
-        from Cython.Build import cythonize
-    except ImportError:
-        if wish() == "require":
-            raise
-        print("pronghorn: Cython is missing, so nothing is compiled", file=sys.stderr)
-        return []
-    modules = [
-        Extension(".".join(path.with_suffix("").relative_to(SOURCE).parts), [str(path.with_suffix(".py"))])
-        for path in sorted(SOURCE.rglob("*.pxd"))
-    ]
-    made: list[Extension] = cythonize(
-        modules, compiler_directives=DIRECTIVES, include_path=[str(SOURCE)], build_dir="build/cython", quiet=True
-    )
-    return made
+    return [extension(path.with_suffix("")) for path in sorted(SOURCE.rglob("*.pxd"))]
+
+
+def extension(path: Path) -> Extension:
+    name = ".".join(path.relative_to(SOURCE).parts)
+    return Extension(name, [f"{path}.py"], extra_compile_args=["-g0"])  # a quarter of the size
 
 
 class BuildModules(build_ext):
     """All of them or none: modules that are compiled together know each other's C types."""
 
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.parallel = os.cpu_count()
+
     def run(self) -> None:
         if self.editable_mode and wish() != "require":
             return
         try:
+            self._translate()
             super().run()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if wish() == "require":
                 raise
+            for one in self.extensions:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self.get_ext_fullpath(one.name))
             self.extensions = []
-            print(f"pronghorn: nothing is compiled, because {error}", file=sys.stderr)
+            print(f"pronghorn: nothing is compiled: {error}", file=sys.stderr)
+
+    def _translate(self) -> None:
+        """From Python and .pxd to C."""
+        from Cython.Build import cythonize
+
+        made = cythonize(
+            [Extension(one.name, one.sources) for one in self.extensions],
+            compiler_directives=DIRECTIVES,
+            include_path=[str(SOURCE)],
+            build_dir="build/cython",
+            nthreads=os.cpu_count() or 1,
+            quiet=True,
+        )
+        sources = {one.name: one.sources for one in made}
+        for one in self.extensions:
+            one.sources = sources[one.name]
 
 
 setup(ext_modules=extensions(), cmdclass={"build_ext": BuildModules})

@@ -165,7 +165,7 @@ def test_version_imports_no_more_than_it_needs() -> None:
         "print(sorted(m for m in set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    loaded = set(ast.literal_eval(done.stdout.splitlines()[1]))
+    loaded = set(ast.literal_eval(done.stdout.splitlines()[-1]))
     assert {name for name in loaded if name.startswith("pronghorn")} == {
         "pronghorn",
         "pronghorn.cli",

@@ -46,7 +46,9 @@ def test_the_master_can_reload_and_kill_who_is_no_longer_its_equal() -> None:
         before = server.wait_for_workers(2)
         os.kill(min(before), signal.SIGKILL)
         eventually(lambda: len(server.worker_pids() - before) == 1, "a replacement")
-        assert {owner(pid) for pid in server.wait_for_workers(2)} == {pwd.getpwnam("nobody").pw_uid}
+        nobody = pwd.getpwnam("nobody").pw_uid
+        eventually(lambda: {owner(pid) for pid in server.worker_pids()} == {nobody}, "nobody's workers")
+        server.wait_for_workers(2)
         server.signal(signal.SIGTERM)
         assert server.wait_exit() == 0
         assert server.survivors() == []

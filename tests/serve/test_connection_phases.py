@@ -14,6 +14,9 @@ from pronghorn.serve.phases import MOVES, Phase
 from tests.serve.process import connected
 from tests.serving import PATIENCE, Client, Server, head, serving, until
 
+pytestmark = pytest.mark.source
+"""A compiled connection's phase cannot be watched; it is the same source."""
+
 SEEN: set[tuple[Phase, Phase]] = set()
 BIG = 8 << 20
 

@@ -195,6 +195,8 @@ def run_all(jobs: list[Callable[[], None]]) -> None:
         assert not thread.is_alive()
 
 
+# An exception that arrives in a destructor or a weak reference's callback is swallowed by the interpreter.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_at_the_deadline_exactly_one_of_the_two_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timers, "RESOLUTION", 0.001)
     app = Straddling()

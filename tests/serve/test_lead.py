@@ -3,6 +3,7 @@
 from typing import Any
 
 from pronghorn.http.limits import Limits
+from pronghorn.serve.connection import Connection
 from pronghorn.serve.options import ServeOptions
 from pronghorn.serve.worker import Worker
 
@@ -13,8 +14,9 @@ def test_an_old_leader_leaves_the_new_one_its_lead() -> None:
     worker.crew.turn.watched = True
     others = [object()]
 
-    class Call:
-        phase = 0
+    class Call(Connection):
+        def __init__(self) -> None:
+            pass
 
         def call(self) -> None:
             worker.crew.turn.slot.pop()  # the lookout takes the lead,
