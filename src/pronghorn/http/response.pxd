@@ -5,6 +5,6 @@ cdef class ResponseHead:
     cdef readonly object content_length
     cdef readonly bint close, has_date, has_server, ordinary
     cdef readonly bytes lines
-    cdef readonly tuple last_size
+    cdef readonly tuple last_octets
 
-    cpdef bytes size_line(self, Py_ssize_t size)
+    cpdef bytes octets(self, bytes stamp, Py_ssize_t size)

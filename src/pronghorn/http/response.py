@@ -22,7 +22,7 @@ class ResponseHead:
         "fields",
         "has_date",
         "has_server",
-        "last_size",
+        "last_octets",
         "lines",
         "ordinary",
         "status",
@@ -45,14 +45,16 @@ class ResponseHead:
         self.has_server = "server" in names
         self.ordinary = not (close or self.has_date or self.has_server or self.code in NO_CONTENT)
         self.lines = _lines(status, fields)
-        self.last_size = (-1, b"")
+        self.last_octets = (b"", -1, b"")
+        """(stamp, size of the content, the octets for these); replaced whole, any thread."""
 
-    def size_line(self, size: int) -> bytes:
-        """The head's last line for content of `size` octets; an equal size is not written down again."""
-        known = self.last_size
-        if known[0] != size:
-            known = self.last_size = (size, b"Content-Length: %d\r\n\r\n" % size)
-        return known[1]
+    def octets(self, stamp: bytes, size: int) -> bytes:
+        """The whole head, where it is ordinary, for content of `size` octets."""
+        known = self.last_octets
+        if known[0] is not stamp or known[1] != size:
+            octets = b"%b%bContent-Length: %d\r\n\r\n" % (self.lines, stamp, size)
+            known = self.last_octets = (stamp, size, octets)
+        return known[2]
 
 
 def _lines(status: str, fields: list[tuple[str, str]]) -> bytes:

@@ -277,8 +277,10 @@ class H1Connection:
         """
         size = len(block)
         if request.simple and head.ordinary and persist and not self.writing:
-            known = head.last_size
-            return head.lines + stamp + (known[1] if known[0] == size else head.size_line(size)) + block
+            known = head.last_octets
+            if known[0] is stamp and known[1] == size:
+                return known[2] + block
+            return head.octets(stamp, size) + block
         length = size if head.content_length is None else head.content_length
         # A HEAD request's answer has no content: what there is of it may not be what GET would have had.
         unknown = request.line.method == "HEAD" and head.content_length is None and not size
