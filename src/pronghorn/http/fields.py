@@ -61,21 +61,24 @@ _KINDS = {
 _KNOWN_MOST = 1024
 """Arbitrary: far more names than one deployment's clients use, far fewer than would cost memory."""
 
-_known: dict[bytes, Kind] = {}
+_known: dict[bytes, tuple[Kind, bytes]] = {}
 
 
-def kind_of(name: bytes) -> Kind | None:
-    """The kind of a field name as it was sent; None if it is no token (RFC 9110 section 5.1)."""
-    kind = _known.get(name)
-    if kind is not None:
-        return kind
+def kind_of(name: bytes) -> tuple[Kind, bytes] | None:
+    """The kind of a field name as it was sent, and the name: the same object for all that send it.
+
+    None if it is no token (RFC 9110 section 5.1).
+    """
+    known = _known.get(name)
+    if known is not None:
+        return known
     if not name or name.translate(None, TOKEN):
         return None
     # "X_Forwarded_For" and "X-Forwarded-For" would become one environ key: drop the impostor (CVE-2022-2255).
-    kind = Kind.DROPPED if b"_" in name else _KINDS.get(name.lower(), Kind.PLAIN)
+    known = (Kind.DROPPED if b"_" in name else _KINDS.get(name.lower(), Kind.PLAIN), name)
     if len(_known) < _KNOWN_MOST and len(name) < 64:
-        _known[name] = kind
-    return kind
+        _known[name] = known
+    return known
 
 
 def members(values: list[bytes]) -> list[bytes]:

@@ -82,6 +82,9 @@ class _FilePart:
             raise BlockingIOError
 
 
+_NO_PARTS: deque[Part | _FilePart] = deque()
+
+
 class Held:
     """Octets that wait in memory for slow clients, of a whole worker. Any thread."""
 
@@ -147,7 +150,7 @@ class Outbox:
         self._held_back = False  # it stands in streams
         self.slow = False
         """The blocks of this answer do not follow each other at once: each is sent by itself."""
-        self._parts: deque[Part | _FilePart] = deque()
+        self._parts = _NO_PARTS  # a deque of its own when something first waits: 600 octets
         self._held = held
         self._memory = 0
         self._spill: _FilePart | None = None  # the last part, while it grows on disk
@@ -315,6 +318,7 @@ class Outbox:
 
     def _lock(self) -> threading.Condition:
         if self._room is None:
+            self._parts = deque()
             self._room = threading.Condition()  # an RLock: _send_batch waits in line under it
         return self._room
 

@@ -4,8 +4,11 @@ from pronghorn.http.request cimport FieldSection as CFieldSection, Request as CR
 cdef class EnvironMaker:
     cdef readonly dict _base, _template
     cdef readonly list _keys
+    cdef readonly tuple _peer
     cdef readonly CRequestLine _line
     cdef readonly CFieldSection _section
 
     @cython.locals(line=CRequestLine, environ=dict)
     cpdef dict make(self, CRequest request)
+    @cython.locals(index=Py_ssize_t, key=str, value=bytes)
+    cdef _set_changes(self, dict environ, CRequest request)

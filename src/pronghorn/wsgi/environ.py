@@ -64,11 +64,12 @@ def server_environ(
 class EnvironMaker:
     """Makes the environs of one connection. The connection's owner's thread."""
 
-    __slots__ = ("_base", "_keys", "_line", "_section", "_template")
+    __slots__ = ("_base", "_keys", "_line", "_peer", "_section", "_template")
 
     def __init__(self, base: Environ, peer: tuple[str, int] | None) -> None:
         """base: of the listener, never changed; peer: the client's address and port, if it has one."""
-        self._base = base if peer is None else {**base, "REMOTE_ADDR": peer[0], "REMOTE_PORT": str(peer[1])}
+        self._base = base
+        self._peer = peer
         self.rest()
 
     def rest(self) -> None:
@@ -81,23 +82,41 @@ class EnvironMaker:
 
     def make(self, request: Request) -> Environ:
         """A fresh environ, without the body; the application may do with it what it likes."""
-        if request.section is not self._section:
-            self._template = {**self._base, **_field_keys(request.section)}
-            self._section = request.section
-            self._keys = [key_of(name) for name, _ in request.section.fields]
-            self._line = None
         line = request.line
-        if line is not self._line:
-            _set_line(self._template, line)
-            self._line = line
-        environ = self._template.copy()
-        for index, value in request.changes:
-            if key := self._keys[index]:
-                environ[key] = value.decode("latin-1")
+        if request.section is not self._section:
+            # Most connections of many idle ones never ask again: no template for them (2.5 KiB each).
+            self.rest()
+            self._section = request.section
+            environ = self._anew(request.section)
+            _set_line(environ, line)
+        else:
+            if not self._template:
+                self._template = self._anew(request.section)
+            if line is not self._line:
+                _set_line(self._template, line)
+                self._line = line
+            environ = self._template.copy()
+        if request.changes:
+            self._set_changes(environ, request)
         if line.authority is not None:
             _set_authority(environ, line.authority)
         environ["wsgi.input"] = BytesIO()
         return environ
+
+    def _anew(self, section: FieldSection) -> Environ:
+        """Everything but the request line's keys."""
+        environ = {**self._base, **_field_keys(section)}
+        if self._peer is not None:
+            environ["REMOTE_ADDR"] = self._peer[0]
+            environ["REMOTE_PORT"] = str(self._peer[1])
+        return environ
+
+    def _set_changes(self, environ: Environ, request: Request) -> None:
+        if not self._keys:
+            self._keys = [key_of(name) for name, _ in request.section.fields]
+        for index, value in request.changes:
+            if key := self._keys[index]:
+                environ[key] = value.decode("latin-1")
 
 
 def _set_line(environ: Environ, line: RequestLine) -> None:

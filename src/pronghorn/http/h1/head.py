@@ -162,11 +162,11 @@ def parse_fields(lines: list[bytes]) -> list[tuple[Kind, bytes, bytes]]:
     fields = []
     for line in lines:
         name, colon, value = line.partition(b":")
-        kind = kind_of(name)
-        if kind is None or not colon:
+        known = kind_of(name)
+        if known is None or not colon:
             # Also a folded line, and a space before the colon (section 5.1 and 5.2).
             raise ProtocolError(400, "malformed field line", "RFC 9112 section 5")
-        fields.append((kind, name, value.strip(OWS)))
+        fields.append((known[0], known[1], value.strip(OWS)))
     return fields
 
 

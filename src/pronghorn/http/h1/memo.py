@@ -12,7 +12,7 @@ one free value, 0.1 when equal (CPython 3.11).
 from collections import Counter
 
 from pronghorn.errors import ProtocolError
-from pronghorn.http.fields import OWS, VALUE, Kind, kind_of
+from pronghorn.http.fields import OWS, PLAIN, SINGLE, VALUE, kind_of
 from pronghorn.http.h1.head import check_line_octets, parse_request_line, parse_section
 from pronghorn.http.limits import Limits
 from pronghorn.http.request import FieldSection, Request
@@ -199,7 +199,7 @@ def _may_differ(section: FieldSection) -> list[bool]:
     names = [name.lower() for name, _ in section.fields]
     counts = Counter(names)
     return [
-        counts[lower] == 1 and kind_of(name) in (Kind.PLAIN, Kind.SINGLE)
+        counts[lower] == 1 and (known := kind_of(name)) is not None and known[0] in (PLAIN, SINGLE)
         for (name, _), lower in zip(section.fields, names, strict=True)
     ]
 
