@@ -68,6 +68,7 @@ class TestEachPage:
         known = {flag_of(declared.name) for _, declared, _ in all_options()}
         known |= {flag for _, _, about in all_options() for flag in about.flags}
         known |= {"--check-config", "--config", "--json", "--version", "--help"}
+        known |= {"--editable", "--wheel"}  # pip's and build's
         named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", path.read_text(encoding="utf-8")))
         assert named <= known
 

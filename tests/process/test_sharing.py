@@ -56,8 +56,9 @@ def test_when_all_are_held_nobody_is_lost() -> None:
         for client in clients:
             client.send(head("GET", "/sleep?0.1"))
         pids = Counter(said(client.read_answer())[1] for client in clients)
-        # How many each takes is left to chance: where all are busy, all accept.
-        assert set(pids) == server.worker_pids()
+        # Which takes how many is left to chance: who wakes first may have taken all before the other is awake.
+        assert set(pids) <= server.worker_pids()
+        assert pids.total() == len(clients)
 
 
 @pytest.mark.parametrize("kind", ["fresh", "kept"])
