@@ -68,3 +68,20 @@ def test_functions_are_short_as_a_rule() -> None:
         for function in functions(ast.parse(path.read_text()))
     )
     assert lengths[len(lengths) * 95 // 100] <= 30
+
+
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.pxd")), ids=name_of)
+def test_what_is_compiled_assigns_nothing_within_a_comprehension(path: Path) -> None:
+    """Cython (3.3) makes a crash of `[known for x in y if (known := f(x))]`."""
+    tree = ast.parse(path.with_suffix(".py").read_text())
+    inner = [
+        node.lineno
+        for comprehension in ast.walk(tree)
+        if isinstance(comprehension, COMPREHENSIONS)
+        for node in ast.walk(comprehension)
+        if isinstance(node, ast.NamedExpr)
+    ]
+    assert inner == []

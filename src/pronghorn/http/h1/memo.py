@@ -199,9 +199,14 @@ def _may_differ(section: FieldSection) -> list[bool]:
     names = [name.lower() for name, _ in section.fields]
     counts = Counter(names)
     return [
-        counts[lower] == 1 and (known := kind_of(name)) is not None and known[0] in (PLAIN, SINGLE)
+        counts[lower] == 1 and _is_harmless(name)
         for (name, _), lower in zip(section.fields, names, strict=True)
     ]
+
+
+def _is_harmless(name: bytes) -> bool:
+    known = kind_of(name)
+    return known is not None and known[0] in (PLAIN, SINGLE)
 
 
 def _stretches(lines: list[bytes], free: tuple[int, ...]) -> tuple[bytes, list[bytes], bytes]:
