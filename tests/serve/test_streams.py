@@ -147,6 +147,47 @@ def test_no_block_waits_for_the_next(threads: int) -> None:
         assert "defect" not in server.log
 
 
+@pytest.mark.parametrize("threads", [1, 4])
+def test_an_endless_stream_holds_up_nobody(threads: int) -> None:
+    """A call that yields faster than the lookout sends must not keep it from its other work."""
+    over = threading.Event()
+
+    def endless(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        while not over.is_set():
+            yield b"x" * 20
+
+    site = Site()
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        which = endless if environ["PATH_INFO"] == "/endless" else site
+        return which(environ, start_response)
+
+    with serving(app, threads=threads) as server, server.connect() as client:
+        tick(server)
+        client.send(head("GET", "/endless"))
+        client.read_until(b"\r\n\r\n")
+        reader = threading.Thread(target=client.read_to_end)
+        reader.start()
+        # With one thread requests wait for it, but connections are taken and nonsense is answered.
+        asked = b"nonsense\r\n\r\n" if threads == 1 else head("GET", "/20")
+        with server.connect() as other:
+            other.send(asked)
+            assert other.read_answer().status == (400 if threads == 1 else 200)
+        over.set()
+        server.worker.stop(graceful=False)
+        reader.join(PATIENCE)
+        assert not reader.is_alive()
+
+
+def test_what_waits_for_a_slow_client_is_not_held_back() -> None:
+    desk = Desk(3)
+    desk.outbox.put(b"waits")
+    desk.outbox._streams.ticking = True
+    desk.outbox.hold(b"block")
+    assert desk.outbox.batch is None
+
+
 def test_pipelined_streams_keep_their_order() -> None:
     """RFC 9112 section 9.3.2."""
     with serving(Site(), threads=2) as server:

@@ -182,8 +182,13 @@ class Outbox:
     def hold(self, octets: bytes) -> None:
         """Send within a tick of the lookout, with what follows at once. Raises ClientDisconnected."""
         streams = self._streams
+        if (
+            self.slow or self.waiting
+        ):  # nothing to be saved; and what is written to disk is no work for the lookout
+            self.put(octets)
+            return
         streams.wanted = True
-        if self.slow or not streams.ticking:
+        if not streams.ticking:
             self.put(octets)
             return
         self.put(octets, True)
