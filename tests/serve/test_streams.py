@@ -99,6 +99,25 @@ def test_a_defect_costs_one_answer_and_not_the_lookout(caplog: pytest.LogCapture
     assert "defect in the server" in caplog.text
 
 
+def test_the_lookout_does_what_is_there_and_goes_on() -> None:
+    """A call that goes on yielding meanwhile must wait for the next tick."""
+
+    class Greedy:
+        sent = 0
+
+        def let_go(self) -> None:
+            self.sent += 1
+            if self.sent < 1000:
+                streams.hold(greedy)
+
+    greedy: Any = Greedy()
+    streams = Streams(logging.getLogger("tests"))
+    streams.ticking = True
+    streams.hold(greedy)
+    assert streams.flush()
+    assert greedy.sent == 1
+
+
 # A server
 
 
