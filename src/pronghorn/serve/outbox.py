@@ -182,9 +182,8 @@ class Outbox:
     def hold(self, octets: bytes) -> None:
         """Send within a tick of the lookout, with what follows at once. Raises ClientDisconnected."""
         streams = self._streams
-        if (
-            self.slow or self.waiting
-        ):  # nothing to be saved; and what is written to disk is no work for the lookout
+        # Where something waits, nothing would be saved; and to write to disk is no work for the lookout.
+        if self.slow or self.waiting:
             self.put(octets)
             return
         streams.wanted = True
