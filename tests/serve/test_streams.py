@@ -99,6 +99,25 @@ def test_a_defect_costs_one_answer_and_not_the_lookout(caplog: pytest.LogCapture
     assert "defect in the server" in caplog.text
 
 
+def test_the_lookout_does_what_is_there_and_goes_on() -> None:
+    """A call that goes on yielding meanwhile must wait for the next tick."""
+
+    class Greedy:
+        sent = 0
+
+        def let_go(self) -> None:
+            self.sent += 1
+            if self.sent < 1000:
+                streams.hold(greedy)
+
+    greedy: Any = Greedy()
+    streams = Streams(logging.getLogger("tests"))
+    streams.ticking = True
+    streams.hold(greedy)
+    assert streams.flush()
+    assert greedy.sent == 1
+
+
 # A server
 
 
@@ -145,6 +164,47 @@ def test_no_block_waits_for_the_next(threads: int) -> None:
                     site.arrived.release()
                 assert client.read_until(b"0\r\n\r\n")
         assert "defect" not in server.log
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_an_endless_stream_holds_up_nobody(threads: int) -> None:
+    """A call that yields faster than the lookout sends must not keep it from its other work."""
+    over = threading.Event()
+
+    def endless(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        while not over.is_set():
+            yield b"x" * 20
+
+    site = Site()
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        which = endless if environ["PATH_INFO"] == "/endless" else site
+        return which(environ, start_response)
+
+    with serving(app, threads=threads) as server, server.connect() as client:
+        tick(server)
+        client.send(head("GET", "/endless"))
+        client.read_until(b"\r\n\r\n")
+        reader = threading.Thread(target=client.read_to_end)
+        reader.start()
+        # With one thread requests wait for it, but connections are taken and nonsense is answered.
+        asked = b"nonsense\r\n\r\n" if threads == 1 else head("GET", "/20")
+        with server.connect() as other:
+            other.send(asked)
+            assert other.read_answer().status == (400 if threads == 1 else 200)
+        over.set()
+        server.worker.stop(graceful=False)
+        reader.join(PATIENCE)
+        assert not reader.is_alive()
+
+
+def test_what_waits_for_a_slow_client_is_not_held_back() -> None:
+    desk = Desk(3)
+    desk.outbox.put(b"waits")
+    desk.outbox._streams.ticking = True
+    desk.outbox.hold(b"block")
+    assert desk.outbox.batch is None
 
 
 def test_pipelined_streams_keep_their_order() -> None:

@@ -13,7 +13,7 @@ from pronghorn.errors import ClientDisconnected, ProtocolError, RequestTimeout
 from pronghorn.http.h1.connection import H1Connection
 from pronghorn.http.h1.states import Reading, Writing
 from pronghorn.http.h1.write import CONTINUE
-from pronghorn.http.request import NO_REQUEST, Request
+from pronghorn.http.request import Request
 from pronghorn.serve.farewell import LINGER as LINGER_TIME
 from pronghorn.serve.farewell import LINGER_MOST, half_close, reset_on_close
 from pronghorn.serve.h1_exchange import H1Exchange, SeizableExchange
@@ -35,6 +35,9 @@ RECV_HEAD = 16384
 RECV_BODY = 65536
 """With 256 KiB, glibc maps and unmaps memory for each recv: a POST of 64 KiB costs 48 µs in place of 19."""
 
+
+_UNWATCHED = "a connection cannot be watched: %s"
+"""The system's limit of watches (epoll_ctl(2), ENOSPC)."""
 
 DROWSY = 5.0
 """Seconds, arbitrary: who has been idle for so long pays the 10 µs of a head that is parsed anew."""
@@ -142,8 +145,8 @@ class Connection(Polled):
         if self.phase in (HEAD, BODY):
             try:
                 self.watch(READ)
-            except OSError as error:  # the system's limit of watches
-                self._worker.log.error("a connection cannot be watched: %s", error)
+            except OSError as error:
+                self._worker.log.error(_UNWATCHED, error)
                 self.close()
         return True
 
@@ -155,7 +158,11 @@ class Connection(Polled):
     def _await_room(self) -> bool:
         """Posted: an answer waits for the client, or did; the call may have ended since."""
         if self.seized is None and self.phase in (QUEUED, CALL) and self.outbox.waiting:
-            self.watch(self._mask & READ | WRITE)
+            try:
+                self.watch(self._mask & READ | WRITE)
+            except OSError as error:
+                self._worker.log.error(_UNWATCHED, error)
+                self.outbox.close()  # not the connection: its call may be sending
             self._expire_in(self._worker.options.write_timeout)
         return True
 
@@ -186,7 +193,7 @@ class Connection(Polled):
         """It has been idle for DROWSY: give back what makes the next request quick, 4 KiB."""
         self.h1.rest()
         self.maker.rest()
-        self.exchange.request = NO_REQUEST
+        self.exchange.forget()
         self._expire_in(self._worker.idle_time - DROWSY)
 
     # Reading
@@ -227,7 +234,9 @@ class Connection(Polled):
             return
         if not self.h1.pending:
             self._arriving = False
-            self.deadline = worker.idle_deadline
+            # Who has sent nothing but an empty line has nothing to be forgotten.
+            remembers = self.h1.remembers
+            self.deadline = worker.idle_deadline if remembers else worker.clock.now + worker.idle_time
         elif not self._arriving:
             # The limit is for the whole head: more of it does not move it on.
             self._arriving = True
@@ -466,6 +475,7 @@ class Connection(Polled):
         self.phase = CLOSED
         self._worker.forget(self)
         self.outbox.close()
+        self.exchange.environ = None  # it refers back to the exchange
         self._close_body()
         if reset:
             reset_on_close(self._sock)

@@ -81,6 +81,12 @@ class H1Exchange:
         self.sent = 0
         self.started = time.monotonic()
 
+    def forget(self) -> None:
+        """The last request is over for good: what the application put into its environ may go."""
+        self.request = NO_REQUEST
+        self.environ = None
+        self.head = None
+
     def respond(self, head: ResponseHead, block: bytes) -> None:
         h1 = self._h1
         stamp, persist = self._clock.stamp, self._persistence.persist

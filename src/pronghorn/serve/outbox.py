@@ -182,8 +182,12 @@ class Outbox:
     def hold(self, octets: bytes) -> None:
         """Send within a tick of the lookout, with what follows at once. Raises ClientDisconnected."""
         streams = self._streams
+        # Where something waits, nothing would be saved; and to write to disk is no work for the lookout.
+        if self.slow or self.waiting:
+            self.put(octets)
+            return
         streams.wanted = True
-        if self.slow or not streams.ticking:
+        if not streams.ticking:
             self.put(octets)
             return
         self.put(octets, True)

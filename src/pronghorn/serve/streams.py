@@ -42,17 +42,20 @@ class Streams:
         self.flush()
 
     def flush(self) -> bool:
-        """Whether there was anything. Any thread."""
+        """Whether there was anything. Any thread.
+
+        Only what stands there now: a call that goes on producing would keep the lookout in here.
+        """
         held = self._held
-        if not held:
-            return False
-        while True:
+        count = len(held)
+        for _ in range(count):
             try:
                 outbox = held.popleft()
             except IndexError:
-                return True
+                break  # another thread does it
             try:
                 outbox.let_go()
             except Exception as error:  # a defect of ours, which must not cost the crew its lookout
                 self._log.critical("a defect in the server; please report it", exc_info=error)
                 outbox.broken = True
+        return count > 0
