@@ -66,3 +66,16 @@ def options_of(options_class: type) -> Iterator[tuple[Field[Any], Option]]:
         if about is not None:
             assert declared.default is not MISSING
             yield declared, about
+
+
+_TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
+_FALSE = frozenset({"0", "false", "no", "off", "n", "f"})
+
+
+def boolean(text: str) -> bool:
+    """As variables and PasteDeploy files write it. Raises ValueError."""
+    if text.lower() in _TRUE:
+        return True
+    if text.lower() in _FALSE:
+        return False
+    raise ValueError(f"{text!r} is neither true nor false.")

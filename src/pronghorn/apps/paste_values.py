@@ -10,9 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pronghorn.apps.paste_places import PasteError, nearest
-
-_TRUE = ("1", "true", "yes", "on", "y", "t")
-_FALSE = ("0", "false", "no", "off", "n", "f")
+from pronghorn.option import boolean
 
 
 def typed(
@@ -62,7 +60,7 @@ def value(text: str, kind: Any) -> Any:
 
 def _of_type(text: str, origin: type, arguments: tuple[Any, ...]) -> Any:
     if origin is bool:
-        return _boolean(text)
+        return boolean(text)
     if origin in (int, float):
         return _number(text, origin)
     if issubclass(origin, Mapping):
@@ -78,14 +76,6 @@ def _alternatives(kind: Any) -> list[Any]:
     if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
         return list(typing.get_args(kind))
     return [kind]
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() in _TRUE:
-        return True
-    if text.lower() in _FALSE:
-        return False
-    raise ValueError(f"{text!r} is neither true nor false.")
 
 
 def _number(text: str, kind: type) -> Any:

@@ -14,11 +14,9 @@ from pronghorn.config.composition import Composition
 from pronghorn.config.near import nearest
 from pronghorn.config.settings import GROUPS, Settings, all_options, flag_of, options_by_name, variable_of
 from pronghorn.errors import ConfigError, StartupError, UsageError
-from pronghorn.option import Option
+from pronghorn.option import Option, boolean
 
 _UNITS = {"k": 10, "m": 20, "g": 30}
-_TRUE = ("1", "true", "yes", "on")
-_FALSE = ("0", "false", "no", "off")
 
 
 class Given(NamedTuple):
@@ -141,7 +139,7 @@ def _parse_one(declared: Field[Any], about: Option, text: str) -> Any:
         hint = f"did you mean {meant!r}?" if meant else f"use {', '.join(about.choices)}."
         raise ValueError(f"{text!r} is not one of its values: {hint}")
     if declared.type is bool:
-        return _boolean(text)
+        return boolean(text)
     if declared.type is int:
         return size(text) if about.metavar == "BYTES" else _whole(text)
     if declared.type is float:
@@ -170,11 +168,3 @@ def _seconds(text: str) -> float:
     if not (digits.isascii() and digits.replace(".", "", 1).isdigit()) or len(digits) > 18:
         raise ValueError(f"{text!r} is not a number of seconds.")
     return float(text)
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() in _TRUE:
-        return True
-    if text.lower() in _FALSE:
-        return False
-    raise ValueError(f"{text!r} is neither true nor false.")
