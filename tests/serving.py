@@ -37,16 +37,10 @@ class CutOff(Exception):
         self.answer = answer
 
 
-class Answer:
-    """One final response, with the interim ones before it."""
+class Fields:
+    """The fields of an answer."""
 
-    def __init__(self, status: int, reason: bytes, fields: list[tuple[bytes, bytes]]) -> None:
-        self.status = status
-        self.reason = reason.decode("latin-1")
-        self.fields = [(name.decode("ascii"), value.decode("latin-1")) for name, value in fields]
-        self.body = b""
-        self.chunks: list[bytes] = []
-        self.interim: list[Answer] = []
+    fields: list[tuple[str, str]]
 
     def all(self, name: str) -> list[str]:
         return [value for key, value in self.fields if key.lower() == name.lower()]
@@ -56,6 +50,18 @@ class Answer:
         values = self.all(name)
         assert len(values) <= 1, f"{name} occurs {len(values)} times"
         return values[0] if values else None
+
+
+class Answer(Fields):
+    """One final response, with the interim ones before it."""
+
+    def __init__(self, status: int, reason: bytes, fields: list[tuple[bytes, bytes]]) -> None:
+        self.status = status
+        self.reason = reason.decode("latin-1")
+        self.fields = [(name.decode("ascii"), value.decode("latin-1")) for name, value in fields]
+        self.body = b""
+        self.chunks: list[bytes] = []
+        self.interim: list[Answer] = []
 
     @property
     def closes(self) -> bool:

@@ -10,38 +10,25 @@ from html import escape
 from typing import Any
 
 from pronghorn.apps import blame
+from pronghorn.apps.pages import html_page, wants_html
 from pronghorn.errors import StartupError
 
 _HEADLINE = "The application cannot be loaded"
 _HINT = "Mend it and save: the server tries again by itself."
 
-_HTML = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="refresh" content="1">
-<title>{headline}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ margin: 2rem auto; max-width: 62rem; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif; }}
-h1 {{ font-size: 1.1rem; font-weight: 600; color: #b3261e; }}
-.what {{ font-size: 1.35rem; font-weight: 600; overflow-wrap: anywhere; }}
-.where, pre {{ font: .9rem/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }}
-.mend {{ white-space: pre-line; }}
-pre {{ padding: 1rem; overflow-x: auto; border: 1px solid #8886; border-radius: .4rem; background: #8881;
-  overflow-wrap: normal; }}
-.hint {{ opacity: .75; }}
-@media (prefers-color-scheme: dark) {{ h1 {{ color: #ff8a80; }} }}
-</style>
-</head>
-<body>
-<h1>{headline}</h1>
-{parts}
-<p class="hint">{hint}</p>
-</body>
-</html>
+_STYLE = """\
+body { margin: 2rem auto; max-width: 62rem; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.1rem; font-weight: 600; color: #b3261e; }
+.what { font-size: 1.35rem; font-weight: 600; overflow-wrap: anywhere; }
+.where, pre { font: .9rem/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }
+.mend { white-space: pre-line; }
+pre { padding: 1rem; overflow-x: auto; border: 1px solid #8886; border-radius: .4rem; background: #8881;
+  overflow-wrap: normal; }
+.hint { opacity: .75; }
+@media (prefers-color-scheme: dark) { h1 { color: #ff8a80; } }
 """
+
+_REFRESH = '<meta http-equiv="refresh" content="1">\n'
 
 
 class ErrorPage:
@@ -56,7 +43,7 @@ class ErrorPage:
         self._text = _encoded(_as_text(error, told))
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        html = "text/html" in environ.get("HTTP_ACCEPT", "").lower()
+        html = wants_html(environ)
         body = self._html if html else self._text
         fields = [
             ("Content-Type", f"text/{'html' if html else 'plain'}; charset=utf-8"),
@@ -102,7 +89,8 @@ def _as_html(error: StartupError, told: str) -> str:
         )
         if text
     ]
-    return _HTML.format(headline=_HEADLINE, parts="\n".join(parts), hint=_HINT)
+    body = "\n".join([f"<h1>{_HEADLINE}</h1>", *parts, f'<p class="hint">{_HINT}</p>'])
+    return html_page(_HEADLINE, _STYLE, body, _REFRESH)
 
 
 def _as_text(error: StartupError, told: str) -> str:

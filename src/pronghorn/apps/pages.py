@@ -10,26 +10,33 @@ from typing import Any
 
 Headers = list[tuple[str, str]]
 
-_HTML = """<!DOCTYPE html>
+_FRAME = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{status}</title>
+{head}<title>{title}</title>
 <style>
 :root {{ color-scheme: light dark; }}
-body {{ margin: 20vh auto 0; max-width: 34rem; padding: 0 1.5rem; font: 1.05rem/1.6 system-ui, sans-serif; }}
-h1 {{ margin: 0; font-size: 1.5rem; font-weight: 600; }}
-h1 b {{ margin-right: .5rem; font-weight: 300; opacity: .6; }}
-p {{ margin: .5rem 0; overflow-wrap: anywhere; }}
-</style>
+{style}</style>
 </head>
 <body>
-<h1><b>{code}</b>{reason}</h1>
-<p>{text}</p>
+{body}
 </body>
 </html>
 """
+
+_STYLE = """\
+body { margin: 20vh auto 0; max-width: 34rem; padding: 0 1.5rem; font: 1.05rem/1.6 system-ui, sans-serif; }
+h1 { margin: 0; font-size: 1.5rem; font-weight: 600; }
+h1 b { margin-right: .5rem; font-weight: 300; opacity: .6; }
+p { margin: .5rem 0; overflow-wrap: anywhere; }
+"""
+
+
+def html_page(title: str, style: str, body: str, head: str = "") -> str:
+    """A whole page. title: is escaped; style, body, head: are not."""
+    return _FRAME.format(title=escape(title), style=style, body=body, head=head)
 
 
 def wants_html(environ: dict[str, Any]) -> bool:
@@ -45,9 +52,8 @@ def error_answer(status: str, text: str, environ: dict[str, Any]) -> tuple[Heade
     html = wants_html(environ)
     if html:
         code, _, reason = status.partition(" ")
-        page = _HTML.format(
-            status=escape(status), code=escape(code), reason=escape(reason), text=escape(text)
-        )
+        said = f"<h1><b>{escape(code)}</b>{escape(reason)}</h1>\n<p>{escape(text)}</p>"
+        page = html_page(status, _STYLE, said)
     else:
         page = f"{status}\n\n{text}\n" if text else f"{status}\n"
     body = page.encode("utf-8", "backslashreplace")

@@ -6,25 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from pronghorn.apps.static.app import Static
+from tests.serving import Fields
 
 STATUS = re.compile(r"[2-5][0-9][0-9] [A-Za-z ]+")
 FIELD = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 LONG_AGO = 1_000_000_000
 
 
-class Answer:
+class Answer(Fields):
     def __init__(self, status: str, fields: list[tuple[str, str]], body: bytes) -> None:
         self.status = int(status[:3])
         self.fields = fields
         self.body = body
-
-    def all(self, name: str) -> list[str]:
-        return [value for key, value in self.fields if key.lower() == name.lower()]
-
-    def one(self, name: str) -> str | None:
-        values = self.all(name)
-        assert len(values) <= 1, f"{name} occurs {len(values)} times"
-        return values[0] if values else None
 
     @property
     def etag(self) -> str:

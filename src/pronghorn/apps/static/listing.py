@@ -9,33 +9,26 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
-from pronghorn.apps.pages import error_answer, wants_html
+from pronghorn.apps.pages import error_answer, html_page, wants_html
 from pronghorn.apps.static.cache import StartResponse
 from pronghorn.apps.static.lookup import Opened, Outcome, Root, View, outcome_of
 
 _ENTRIES_MOST = 10_000
 """Arbitrary: names that are read of one directory. More would be a page that no browser likes."""
 
-_HTML = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ margin: 2rem auto; max-width: 60rem; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif; }}
-h1 {{ font-size: 1.2rem; font-weight: 600; overflow-wrap: anywhere; }}
-table {{ width: 100%; border-collapse: collapse; }}
-th {{ text-align: left; font-weight: 500; opacity: .7; }}
-td, th {{ padding: .3rem .5rem; border-bottom: 1px solid #8883; }}
-td:first-child {{ overflow-wrap: anywhere; }}
-td + td, th + th {{ text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }}
-tr:hover td {{ background: #8881; }}
-a {{ text-decoration: none; }}
-</style>
-</head>
-<body>
+_STYLE = """\
+body { margin: 2rem auto; max-width: 60rem; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.2rem; font-weight: 600; overflow-wrap: anywhere; }
+table { width: 100%; border-collapse: collapse; }
+th { text-align: left; font-weight: 500; opacity: .7; }
+td, th { padding: .3rem .5rem; border-bottom: 1px solid #8883; }
+td:first-child { overflow-wrap: anywhere; }
+td + td, th + th { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+tr:hover td { background: #8881; }
+a { text-decoration: none; }
+"""
+
+_BODY = """\
 <h1>{title}</h1>
 <table>
 <thead><tr><th>Name</th><th>Size</th><th>Last change (UTC)</th></tr></thead>
@@ -43,9 +36,7 @@ a {{ text-decoration: none; }}
 {rows}
 </tbody>
 </table>
-{more}</body>
-</html>
-"""
+{more}"""
 
 
 _Found = tuple[bytes, bool, os.stat_result]
@@ -161,7 +152,8 @@ def as_html(title: str, found: list[_Found], more: bool = False) -> str:
         link = f'<a href="{escape(_href(name, directory))}">{shown}</a>'
         rows.append(f"<tr><td>{link}</td><td>{size}</td><td>{when}</td></tr>")
     said = f"<p>There is more: only {_ENTRIES_MOST} names are listed.</p>\n" if more else ""
-    return _HTML.format(title=escape(title), rows="\n".join(rows), more=said)
+    body = _BODY.format(title=escape(title), rows="\n".join(rows), more=said)
+    return html_page(title, _STYLE, body.rstrip("\n"))
 
 
 def _href(name: bytes, directory: bool) -> str:
