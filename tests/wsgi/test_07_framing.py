@@ -41,6 +41,21 @@ def test_p60_never_more_than_the_length(kind: str) -> None:
             assert client.ask(NEXT).body == b"hello"
 
 
+def test_p60_a_block_that_is_the_whole_content_is_the_answer() -> None:
+    """P-60: what the iterable does afterwards changes nothing, not even an error."""
+
+    def result() -> Iterator[bytes]:
+        yield b"01234"
+        raise ValueError("too late")
+
+    with serving(app_with(result, ("Content-Length", "5"))) as server, server.connect() as client:
+        for _ in range(2):
+            answer = client.ask(head("GET", "/"))
+            assert answer.body == b"01234" and not answer.closes
+        assert client.ask(NEXT).body == b"hello"
+        assert server.log.count("ValueError: too late") == 2
+
+
 def test_p60_iteration_stops_at_the_length() -> None:
     """P-60: an endless iterable ends with its length."""
 

@@ -45,7 +45,7 @@ class ServeOptions:
         "0 for no limit.",
     )
     switch_interval: float = option(
-        0.0005,
+        0.0002,
         metavar="SECONDS",
         help="How long one thread may hold the interpreter while others wait; CPython's own is 0.005.",
     )

@@ -1,4 +1,4 @@
 cdef class Turn:
     cdef public list slot
     cdef public Py_ssize_t calls
-    cdef public bint watched, slow
+    cdef public bint watched, slow, timed

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from pronghorn.serve.effort import Effort, own_clock
 from pronghorn.serve.streams import Streams
 
 Task = TypeVar("Task")
@@ -33,15 +34,19 @@ TICK = 0.001
 
 CALM_TICK = 0.005
 ALERT = 5.0
-"""Where no call has been slow for ALERT seconds, the lookout looks less often: each look costs the leader a
-fight for the interpreter, 2 % of a small request's time at TICK."""
+"""Where no call has been slow for ALERT seconds, or the leader computes, the lookout looks less often: each
+look costs the leader a fight for the interpreter, at TICK 2 % of small requests' time, 8 % of pages'."""
 
 DROWSY = 20
 """Ticks without a call after which the lookout rests: waking it costs a system call, ticking does too."""
 
+BUSY = 0.004
+"""Seconds that a call may keep the lead while it computes: few pages take longer (see `effort`)."""
+
 SLOW = 0.0003
 QUICK = 0.0002
-"""Seconds: the lead is handed on before each call above the one, until the average is below the other."""
+"""Seconds that calls wait: the lead is handed on before each above the one, until the average is below the
+other."""
 
 _WEIGHT = 0.125
 """Of one sample in the moving average of call lengths."""
@@ -62,13 +67,15 @@ class Order(Enum):
 class Member:
     """One thread of the crew."""
 
-    __slots__ = ("ident", "may_call", "number", "orders", "thread")
+    __slots__ = ("clock", "ident", "may_call", "number", "orders", "thread")
 
     def __init__(self, number: int, may_call: bool) -> None:
         self.number = number
         self.may_call = may_call
         self.ident = 0
         """threading.get_ident(), once it lives."""
+        self.clock: int | None = None
+        """Of the processor time that it has spent (`effort`), once it lives."""
         self.thread: threading.Thread | None = None
         # A lookout may be told to lead before it has begun to watch: orders keep their order.
         self.orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
@@ -89,7 +96,7 @@ class Taken(NamedTuple, Generic[Task]):
 class Turn:
     """What the leader touches for each call, and the lookout looks at. No lock: see above."""
 
-    __slots__ = ("calls", "slot", "slow", "watched")
+    __slots__ = ("calls", "slot", "slow", "timed", "watched")
 
     def __init__(self) -> None:
         self.slot: list[Any] = []
@@ -97,7 +104,9 @@ class Turn:
         self.watched = False
         """Somebody looks out."""
         self.slow = False
-        """Calls are usually slow: the lead is handed on before each."""
+        """Calls usually wait: the lead is handed on before each."""
+        self.timed = False
+        """Calls are not quick: the leader says when a round of them begins (`Crew.begin_round`)."""
 
 
 class Crew(Generic[Task]):
@@ -116,7 +125,10 @@ class Crew(Generic[Task]):
         self.turn = Turn()
         self._streams = streams
         self._average = 0.0
+        self._spent = 0.0  # time.process_time() when the round began
+        self._effort = Effort()
         self._alert_until = 0.0  # a call was slow not long ago
+        self._streams_until = 0.0  # blocks were to be held back not long ago
         self._lock = threading.Lock()
         self._idle: list[Member] = []  # last in, first out: the warmest cache
         self._lookout: Member | None = None
@@ -277,9 +289,25 @@ class Crew(Generic[Task]):
             self.sample(_SAMPLE_MOST)
         return taken
 
+    def begin_round(self) -> None:
+        """Where `turn.timed`."""
+        self._spent = time.process_time()
+
+    def end_round(self, seconds: float, calls: int) -> None:
+        """Its calls took so long, all in all."""
+        turn = self.turn
+        if seconds <= QUICK * calls:
+            turn.timed = False
+            self.sample(seconds / calls)
+        elif not turn.timed:
+            turn.timed = True  # the next round will be measured
+        else:
+            self.sample((seconds - (time.process_time() - self._spent)) / calls)
+
     def sample(self, seconds: float) -> None:
-        """How long a call took, or on average the calls of one round."""
-        self._average += _WEIGHT * (min(seconds, _SAMPLE_MOST) - self._average)
+        """How long a call waited, or on average the calls of one round. What others compute meanwhile is not
+        counted: to wait for the interpreter is no reason to let another thread compete for it."""
+        self._average += _WEIGHT * (min(max(seconds, 0.0), _SAMPLE_MOST) - self._average)
         self.turn.slow = self._average > (QUICK if self.turn.slow else SLOW)
 
     # Members
@@ -287,6 +315,7 @@ class Crew(Generic[Task]):
     def _member(self, me: Member) -> None:
         """A thread's life: rest, obey, rest."""
         me.ident = threading.get_ident()
+        me.clock = own_clock()
         while True:
             order = me.orders.get()
             if order is Order.WATCH:
@@ -338,8 +367,9 @@ class Crew(Generic[Task]):
             self._streams.stop()
 
     def _look_out(self, me: Member) -> Order:
-        turn, streams = self.turn, self._streams
+        turn, streams, effort = self.turn, self._streams, self._effort
         seen = turn.calls
+        since = 0.0  # when this call was first seen
         drowsy = 0
         wait: float | None = self._tick()
         while True:
@@ -353,10 +383,13 @@ class Crew(Generic[Task]):
                 seen, drowsy, wait = turn.calls, 0, self._tick()
                 continue
             sent = streams.flush()
+            now = time.monotonic()
+            effort.look(self.leader.clock, now)
             if turn.calls != seen:
-                seen, drowsy, wait = turn.calls, 0, self._tick()
+                seen, since, drowsy, wait = turn.calls, now, 0, self._tick()
             elif turn.slot:
-                if self._take_lead(me, wait or TICK):
+                leave = effort.computes and now - since < BUSY
+                if not leave and self._take_lead(me, wait or TICK):
                     return Order.LEAD
             elif sent:
                 drowsy = 0
@@ -368,9 +401,10 @@ class Crew(Generic[Task]):
         streams, now = self._streams, time.monotonic()
         if streams.wanted:
             streams.wanted = False
-            self._alert_until = now + ALERT
-        streams.ticking = now < self._alert_until
-        return TICK if streams.ticking else CALM_TICK
+            self._streams_until = now + ALERT
+        streams.ticking = now < self._streams_until
+        alert = now < self._alert_until and not self._effort.computes
+        return TICK if streams.ticking or alert else CALM_TICK
 
     def _take_lead(self, me: Member, tick: float) -> bool:
         """tick: seconds since the last look, when the same call ran already."""

@@ -39,7 +39,7 @@ from pronghorn.serve.poller import READ, make_poller
 from pronghorn.serve.records import record_of, refusal_record
 from pronghorn.serve.routing import answer_at_once, try_at_once
 from pronghorn.serve.streams import Streams
-from pronghorn.serve.threads import Crew, Member
+from pronghorn.serve.threads import BUSY, Crew, Member
 from pronghorn.serve.timers import NEVER, Timers
 from pronghorn.wsgi.call import Application, WSGIApplication
 from pronghorn.wsgi.environ import server_environ
@@ -297,7 +297,7 @@ class Worker(Commons):
         now = time.monotonic()
         calls = self.turn.calls - self._round_calls
         if calls:
-            self.crew.sample((now - clock.now) / calls)
+            self.crew.end_round(now - clock.now, calls)
         timeout = self.timers.wait(min(self._pulse_at, self.doors.alarm, self.drain.alarm), now)
         # Whoever posts looks at _polling after its append, we at _posts after setting it.
         self._polling = True
@@ -306,6 +306,8 @@ class Worker(Commons):
         self._batch = iter(self.poller.poll(timeout))
         self._polling = False
         clock.tick()
+        if self.turn.timed:
+            self.crew.begin_round()
         self.idle_deadline = clock.now + min(self.idle_time, DROWSY)
         self._round_calls = self.turn.calls
 
@@ -407,6 +409,7 @@ class Worker(Commons):
     def _run_detached(self, call: Call) -> None:
         """Run a call without the lead."""
         connection = call.connection
+        began, busy = time.process_time(), time.thread_time()
         try:
             try:
                 connection.call()
@@ -414,7 +417,8 @@ class Worker(Commons):
                 self._come_back(connection)
         except RequestTimeout:
             self._come_back(connection)
-        self.crew.sample(time.monotonic() - call.since)
+        waited = time.monotonic() - call.since - (time.process_time() - began)
+        self.crew.sample(waited if time.thread_time() - busy < BUSY else BUSY)
 
     def _come_back(self, connection: Connection) -> None:
         """After a call without the lead, or whose lead was lost. The thread that ran it."""

@@ -101,10 +101,10 @@ class Application:
         else:
             self._log.error("%s failed", _name(exchange), exc_info=error)
         try:
-            if response.begun:
-                exchange.abort()
-            else:
+            if not response.begun:
                 exchange.respond(_ERROR_HEAD, _ERROR_BODY)
+            elif not response.complete:
+                exchange.abort()
         except ClientDisconnected:
             exchange.abort()
 

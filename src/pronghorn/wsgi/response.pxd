@@ -11,7 +11,7 @@ cdef class Response:
     cdef readonly bint _called, _follows
     cdef readonly object _exchange, _left, _warn
     cdef readonly Heads _heads
-    cdef public bint begun, done
+    cdef public bint begun, complete, done
     cdef public CResponseHead head
 
     cpdef bint send(self, bytes block) except -1

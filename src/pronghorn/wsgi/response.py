@@ -84,7 +84,18 @@ class Heads:
 class Response:
     """One call's response. The thread that runs the call."""
 
-    __slots__ = ("_called", "_exchange", "_follows", "_heads", "_left", "_warn", "begun", "done", "head")
+    __slots__ = (
+        "_called",
+        "_exchange",
+        "_follows",
+        "_heads",
+        "_left",
+        "_warn",
+        "begun",
+        "complete",
+        "done",
+        "head",
+    )
 
     def __init__(self, exchange: Exchange, heads: Heads, warn: Callable[[str], None]) -> None:
         self._exchange = exchange
@@ -96,6 +107,8 @@ class Response:
         self.head: ResponseHead | None = None
         self.begun = False
         """The head has been sent."""
+        self.complete = False
+        """So has all the content, and the exchange is over, while the iterable may go on."""
         self.done = False
         """Nothing more can be sent."""
 
@@ -149,6 +162,13 @@ class Response:
     def send(self, block: bytes) -> bool:
         """Send a non-empty block, the head before the first. False: there must be no more."""
         if not self.begun:
+            head = self.head
+            if head is not None and head.content_length == len(block):
+                # All of it, as from most frameworks: they wrap their one block into an iterator.
+                self.begun = self.complete = True
+                self._left = 0
+                self._exchange.respond(head, block)
+                return True
             self.begin(None)
         if not self._follows:
             return False
@@ -211,6 +231,8 @@ class Response:
                 return
             self.begin(None)
         self.done = True
+        if self.complete:
+            return
         if self._follows and self._left:
             # RFC 9112 section 6.3: the next response must never fill the gap.
             self._warn(f"the application sent {self._left} octets less than its Content-Length")

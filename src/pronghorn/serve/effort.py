@@ -1,0 +1,46 @@
+"""Does a thread compute, or does it wait? The processor's time tells.
+
+Calls that wait (for a database, for another service) must not hold the lead: the leader has others to serve.
+Calls that compute hold the interpreter anyway, so to hand the lead on during each of them buys nothing, and
+costs switches between threads: 15 % of a page of 0.4 ms.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+_SHARE = 0.5
+"""Of the time since the last look: below, the thread waits. Arbitrary: most do the one or the other."""
+
+
+def own_clock() -> int | None:
+    """The clock of the calling thread's processor time, for time.clock_gettime.
+
+    None on macOS, which has none: there every call may be one that waits. Asked for by the thread itself,
+    because the C library may crash for one that has ended; the clock of such a one is an OSError.
+    """
+    clock_of: Callable[[int], int] | None = getattr(time, "pthread_getcpuclockid", None)
+    return clock_of(threading.get_ident()) if clock_of is not None else None
+
+
+class Effort:
+    """Of the leader, as the lookout sees it. The lookout only."""
+
+    __slots__ = ("_clock", "_looked", "_spent", "computes")
+
+    def __init__(self) -> None:
+        self._clock: int | None = None
+        self._looked = self._spent = 0.0
+        self.computes = False
+        """It did between the last two looks."""
+
+    def look(self, clock: int | None, now: float) -> None:
+        """clock: the leader's own; now: time.monotonic()."""
+        same = clock == self._clock
+        self._clock = clock
+        try:
+            spent = time.clock_gettime(clock) if clock is not None else 0.0
+        except OSError:  # it has ended
+            spent = 0.0
+        self.computes = same and spent - self._spent > _SHARE * (now - self._looked)
+        self._looked, self._spent = now, spent
