@@ -515,6 +515,23 @@ def test_a_directory_in_one_line(site: Path, start: Start) -> None:
     assert "a.txt" in server.get("/")
 
 
+@pytest.mark.skipif(not Path("/proc").exists(), reason="/proc shows what is open")
+def test_a_deleted_file_is_let_go_though_nobody_asks(site: Path, start: Start) -> None:
+    """A large file is kept open for the next request; on the disk it stays for as long."""
+    large = site / "dist/large.bin"
+    large.write_bytes(bytes(1 << 20))
+    server = start("static", "dist", "--no-master")
+
+    def open_files() -> list[str]:
+        folder = f"/proc/{server.child.pid}/fd"
+        return [os.readlink(f"{folder}/{name}") for name in os.listdir(folder)]
+
+    assert len(server.get("/large.bin")) == 1 << 20
+    assert str(large.resolve()) in open_files()
+    large.unlink()
+    until(lambda: not any("large.bin" in name for name in open_files()), "nobody holds it open")
+
+
 def test_hup_reads_the_file_again(site: Path, start: Start) -> None:
     server = start(bind="")
     (site / "pronghorn.toml").write_text("[broken\n")

@@ -32,6 +32,9 @@ class Routes:
     def body_limit(self, environ: dict[str, Any]) -> int:
         return 1
 
+    def rest(self) -> None:
+        pass
+
 
 def route(worker: Worker) -> None:
     worker.routing = Routes()

@@ -11,6 +11,7 @@ from pronghorn.apps.load import load_object, make
 from pronghorn.apps.middleware.registry import NAMES
 from pronghorn.apps.mount import Mount, quick_of
 from pronghorn.apps.static.app import Static
+from pronghorn.apps.static.cache import forget_old
 from pronghorn.config.composition import AppSpec, Composition, MiddlewareSpec, RouteSpec
 from pronghorn.config.routes import COMMAND_LINE, GIVEN
 from pronghorn.errors import ApplicationLoadError, ConfigError, StartupError
@@ -55,6 +56,11 @@ class Composed:
     def body_limit(self, environ: Environ) -> int:
         """See serve.routing.Routing."""
         return self._limits.get(self.app.key_of(environ), self._body_limit)
+
+    def rest(self) -> None:
+        """See serve.routing.Routing."""
+        if self.has_files:
+            forget_old()
 
 
 def compose(

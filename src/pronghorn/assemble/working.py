@@ -55,6 +55,7 @@ class _Healthy:
         self._quick = routing.quick
         self.largest_body = routing.largest_body
         self.body_limit = routing.body_limit
+        self.rest = routing.rest
 
     def quick(self, environ: Environ) -> WSGIApplication | None:
         """See serve.routing.Routing."""

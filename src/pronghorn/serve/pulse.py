@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pronghorn.observe.memory import resident
 from pronghorn.observe.scoreboard import MEMORY, Row
 
-_INTERVAL = 1.0
+INTERVAL = 1.0
 _INTERVAL_MEMORY = 0.25
 """Seconds between two beats; the shorter where a limit of memory may be reached meanwhile."""
 
@@ -34,7 +34,7 @@ class Pulse:
         self.row = row
         self._lifetime = lifetime
         self._retire = retire
-        self.interval = _INTERVAL if lifetime.memory == float("inf") else _INTERVAL_MEMORY
+        self.interval = INTERVAL if lifetime.memory == float("inf") else _INTERVAL_MEMORY
         self.calls_most = lifetime.requests
 
     def beat(self, now: float, calls: int, connections: int, busy: int, queued: int) -> None:

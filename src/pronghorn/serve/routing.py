@@ -38,6 +38,9 @@ class Routing(Protocol):
     def body_limit(self, environ: Environ) -> int:
         """Octets that this request's body may have: its route's limit, or else the server's."""
 
+    def rest(self) -> None:
+        """Once a second: give back what is kept for requests that no longer come."""
+
 
 def answer_at_once(environ: Environ, start_response: Any) -> Iterable[bytes]:
     """A WSGI application: the one that `Routing.quick` has found."""

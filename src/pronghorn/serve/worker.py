@@ -36,6 +36,7 @@ from pronghorn.serve.options import ServeOptions
 from pronghorn.serve.outbox import Held
 from pronghorn.serve.phases import QUEUED
 from pronghorn.serve.poller import READ, make_poller
+from pronghorn.serve.pulse import INTERVAL
 from pronghorn.serve.records import record_of, refusal_record
 from pronghorn.serve.routing import answer_at_once, try_at_once
 from pronghorn.serve.streams import Streams
@@ -181,6 +182,8 @@ class Worker(Commons):
             self.calls.row = self.pulse.row
         elif self._siblings is not None:
             self.calls.row = self._siblings.row
+        if self.routing is not None:
+            self._pulse_at = 0.0
         self.attend(self._bell.fd, self._bell)
         self.doors.open(self._targets.__setitem__)
         if self.began is not None:
@@ -350,11 +353,14 @@ class Worker(Commons):
             self.doors.look()
 
     def _beat(self, now: float) -> None:
-        assert self.pulse is not None
-        crew = self.crew
-        self.pulse.beat(now, self.turn.calls, len(self.connections), crew.busy, crew.queued)
-        self._calls_most = self.pulse.calls_most
-        self._pulse_at = now + self.pulse.interval
+        pulse, crew = self.pulse, self.crew
+        self._pulse_at = now + (INTERVAL if pulse is None else pulse.interval)
+        if self.routing is not None:
+            self.routing.rest()
+        if pulse is None:
+            return
+        pulse.beat(now, self.turn.calls, len(self.connections), crew.busy, crew.queued)
+        self._calls_most = pulse.calls_most
         if self._siblings is not None:
             self.doors.check()
 

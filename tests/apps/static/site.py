@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from pronghorn.apps.mount import Mount
 from pronghorn.apps.static.app import Static
+from pronghorn.apps.static.cache import forget_old
 from pronghorn.apps.static.sendfile import SendFile
 from tests.apps.static.harness import write
 from tests.serving import Answer, Server, serving
@@ -81,6 +82,9 @@ class Files:
 
     def body_limit(self, environ: Any) -> int:
         raise AssertionError("nobody has a limit")
+
+    def rest(self) -> None:
+        forget_old()
 
 
 @contextmanager
