@@ -26,7 +26,7 @@ from pronghorn.config.settings import Settings
 from pronghorn.net.address import Address
 from pronghorn.net.listen import Listener, bind
 from pronghorn.observe.access import AccessLog
-from pronghorn.observe.record import Record
+from pronghorn.observe.record import Exchange, Head
 from pronghorn.serve.worker import Worker
 from pronghorn.wsgi.call import WSGIApplication
 
@@ -251,20 +251,21 @@ class HandlerLog(AccessLog):
         self._class = handler_class
         self._server = server
 
-    def write(self, record: Record) -> None:
+    def write(self, exchange: Exchange, head: Head | None, sent: int) -> None:
+        line, status = exchange.request.line, head.code if head is not None else 0
         handler: Any = object.__new__(self._class)
         handler.server = self._server
-        handler.client_address = (record.peer, int(record.peer_port or 0))
-        handler.command, handler.path = record.method, record.target
-        handler.request_version = record.version
-        handler.requestline = f"{record.method} {record.target} {record.version}".strip()
+        handler.client_address = exchange.peer or ("", 0)
+        handler.command, handler.path = line.method, line.target
+        handler.request_version = line.version
+        handler.requestline = f"{line.method} {line.target} {line.version}".strip()
         handler.headers = Message()
-        for name, value in record.fields:
+        for name, value in exchange.request.fields:
             handler.headers[name.decode("latin-1")] = value.decode("latin-1")
         if hasattr(handler, "log_request"):
-            handler.log_request(record.status, record.sent)
+            handler.log_request(status, sent)
         elif hasattr(handler, "log_message"):
-            handler.log_message('"%s" %s %s', handler.requestline, str(record.status), str(record.sent))
+            handler.log_message('"%s" %s %s', handler.requestline, str(status), str(sent))
 
     def flush(self) -> None:
         """Nothing is buffered."""

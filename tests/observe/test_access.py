@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pronghorn.observe.access import AccessLog
-from pronghorn.observe.record import Record
+from tests.observe.exchanges import exchange, head
 
 
 class Unprintable:
@@ -36,8 +36,8 @@ def errors() -> Iterator[Lines]:
     log.removeHandler(handler)
 
 
-def request(number: int = 0) -> Record:
-    return Record("GET", f"/{number}", "HTTP/1.1", f"/{number}", status=200)
+def add(log: AccessLog, number: int = 0, **environ: object) -> None:
+    log.write(exchange(f"/{number}", environ=environ), head(), 0)
 
 
 @pytest.fixture
@@ -47,11 +47,11 @@ def path(tmp_path: Path) -> Path:
 
 def test_lines_are_buffered_until_flush(path: Path) -> None:
     log = AccessLog(str(path), "%(U)s")
-    log.write(request(1))
+    add(log, 1)
     assert path.read_text() == ""
     log.flush()
     assert path.read_text() == "/1\n"
-    log.write(request(2))
+    add(log, 2)
     log.close()
     assert path.read_text() == "/1\n/2\n"
 
@@ -59,7 +59,7 @@ def test_lines_are_buffered_until_flush(path: Path) -> None:
 def test_it_appends(path: Path) -> None:
     path.write_text("before\n")
     log = AccessLog(str(path), "%(U)s")
-    log.write(request(1))
+    add(log, 1)
     log.close()
     assert path.read_text() == "before\n/1\n"
 
@@ -67,7 +67,7 @@ def test_it_appends(path: Path) -> None:
 def test_8_kib_are_written_without_flush(path: Path) -> None:
     log = AccessLog(str(path), "%(U)s" + "x" * 100)
     for number in range(100):
-        log.write(request(number))
+        add(log, number)
     assert path.stat().st_size >= 8192
     log.close()
     assert len(path.read_text().splitlines()) == 100
@@ -78,7 +78,7 @@ def test_every_line_of_many_threads_is_there_and_whole(path: Path) -> None:
 
     def write(start: int) -> None:
         for number in range(start, start + 500):
-            log.write(request(number))
+            add(log, number)
 
     threads = [threading.Thread(target=write, args=(start,)) for start in range(0, 4000, 500)]
     for thread in threads:
@@ -91,10 +91,10 @@ def test_every_line_of_many_threads_is_there_and_whole(path: Path) -> None:
 
 def test_reopen_goes_on_in_a_new_file(path: Path) -> None:
     log = AccessLog(str(path), "%(U)s")
-    log.write(request(1))
+    add(log, 1)
     moved = path.rename(path.with_suffix(".1"))
     log.reopen()
-    log.write(request(2))
+    add(log, 2)
     log.close()
     assert (moved.read_text(), path.read_text()) == ("/1\n", "/2\n")
 
@@ -104,7 +104,7 @@ def test_reopen_that_fails_stays_with_the_old_file(path: Path, errors: Lines) ->
     moved = path.rename(path.with_suffix(".1"))
     path.mkdir()
     log.reopen()
-    log.write(request(1))
+    add(log, 1)
     log.close()
     assert moved.read_text() == "/1\n"
     assert len(errors.lines) == 1 and "cannot be reopened" in errors.lines[0]
@@ -113,7 +113,7 @@ def test_reopen_that_fails_stays_with_the_old_file(path: Path, errors: Lines) ->
 def test_a_full_disk_loses_lines_and_says_so_once(errors: Lines) -> None:
     log = AccessLog("/dev/full", "%(U)s")
     for number in range(3):
-        log.write(request(number))
+        add(log, number)
         log.flush()
     assert len(errors.lines) == 1
     assert "No space left" in errors.lines[0]
@@ -126,14 +126,14 @@ def test_a_pipe_that_nobody_reads_never_blocks_and_lines_come_later(tmp_path: Pa
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
     log = AccessLog(str(fifo), "%(U)s" + "x" * 1000)
     for number in range(200):  # more than a pipe holds
-        log.write(request(number))
+        add(log, number)
     received = b""
     while received.count(b"\n") < 200:
         received += os.read(reader, 65536)
         log.flush()
     assert [line.rstrip(b"x") for line in received.split()] == [b"/%d" % n for n in range(200)]
     for number in range(1200):  # more than is kept
-        log.write(request(number))
+        add(log, number)
     log.close()
     assert [line for line in errors.lines if "Nobody reads" in line] == errors.lines != []
     os.close(reader)
@@ -145,19 +145,15 @@ def test_a_pipe_without_a_reader_is_an_error_not_a_signal(tmp_path: Path, errors
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
     log = AccessLog(str(fifo), "%(U)s")
     os.close(reader)
-    log.write(request())
+    add(log)
     log.close()
     assert len(errors.lines) == 1 and "cannot be written" in errors.lines[0]
 
 
 def test_an_environ_that_cannot_be_formatted_costs_its_line_only(path: Path, errors: Lines) -> None:
     log = AccessLog(str(path), "%({x}e)s")
-    bad = request()
-    bad.environ = {"x": Unprintable()}
-    log.write(bad)
-    good = request()
-    good.environ = {"x": "fine"}
-    log.write(good)
+    add(log, x=Unprintable())
+    add(log, x="fine")
     log.close()
     assert path.read_text() == "fine\n"
     assert len(errors.lines) == 1
@@ -165,7 +161,7 @@ def test_an_environ_that_cannot_be_formatted_costs_its_line_only(path: Path, err
 
 def test_stdout(capfd: pytest.CaptureFixture[str]) -> None:
     log = AccessLog("-", "%(U)s")
-    log.write(request(1))
+    add(log, 1)
     log.reopen()
     log.close()
     assert capfd.readouterr().out == "/1\n"

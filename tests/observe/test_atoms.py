@@ -3,36 +3,46 @@
 import base64
 import os
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pronghorn.http.request import Request, RequestLine
+from pronghorn.observe import atoms
+from pronghorn.observe.asked import Asked
 from pronghorn.observe.atoms import COMBINED, compile_format, escape
-from pronghorn.observe.record import Record
+from pronghorn.observe.record import NO_HEAD
+from pronghorn.serve.records import Refused
+from tests.observe.exchanges import Exchange, Fields, exchange, head, section
+from tests.observe.exchanges import line as request_line
+
+FIELDS = [(b"User-Agent", b"curl/8"), (b"referer", b"http://a/"), (b"Content-Type", b"text/x")]
+LINE = request_line("/caf\xc3\xa9", "/caf%C3%A9?q=1", "q=1")
 
 
-def line(format: str, **changes: Any) -> str:
-    values: dict[str, Any] = {
-        "method": "GET",
-        "target": "/caf%C3%A9?q=1",
-        "version": "HTTP/1.1",
-        "path": "/caf\xc3\xa9",
-        "query": "q=1",
-        "status": 200,
-        "reason": "OK",
-        "sent": 1234,
-        "peer": "192.0.2.7",
-        "peer_port": "4711",
-        "started": 1_800_000_000.0,
-        "duration": 1.234567,
-        "fields": [(b"User-Agent", b"curl/8"), (b"referer", b"http://a/"), (b"Content-Type", b"text/x")],
-        "response_fields": [("Content-Type", "text/plain"), ("X-Id", "7")],
-    }
-    template, getters = compile_format(format)
-    record = Record(**{**values, **changes})
-    return template % tuple([get(record) for get in getters])
+@pytest.fixture(autouse=True)
+def lasting_1_5_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(atoms._SCOPE, "monotonic", lambda: 101.5)
+
+
+def line(format: str, fields: Fields = FIELDS, environ: dict[str, Any] | None = None) -> str:
+    return lines(format, Exchange(Request(LINE, section(fields)), ("192.0.2.7", 4711), environ, 100.0))[0]
+
+
+def lines(format: str, exchange: Exchange, *requests: Request) -> list[str]:
+    """Of its request, and of the connection's next ones."""
+    compiled = compile_format(format)
+    asked = Asked(compiled, exchange.peer)
+    answer = head("200 OK", ("Content-Type", "text/plain"), ("X-Id", "7"))
+    found = []
+    for request in (exchange.request, *requests):
+        exchange.request = request
+        asked.read(request)
+        found.append(compiled.line(asked, exchange, answer, 1234).removesuffix("\n"))
+    return found
 
 
 @pytest.mark.parametrize(
@@ -53,9 +63,9 @@ def line(format: str, **changes: Any) -> str:
         ("%(f)s", "http://a/"),
         ("%(a)s", "curl/8"),
         ("%(T)s", "1"),
-        ("%(D)s", "1234567"),
-        ("%(M)d", "1234"),
-        ("%(L)s", "1.234567"),
+        ("%(D)s", "1500000"),
+        ("%(M)d", "1500"),
+        ("%(L)s", "1.500000"),
         ("%(p)s", f"<{os.getpid()}>"),
         ("%({user-agent}i)s", "curl/8"),
         ("%({Content-Type}i)s", "text/x"),
@@ -71,20 +81,53 @@ def test_each_atom(atom: str, text: str) -> None:
     assert line(atom) == text
 
 
-def test_the_time_is_the_end_of_the_request_in_the_local_zone() -> None:
-    stamp = line("%(t)s")
-    assert time.mktime(time.strptime(stamp, "[%d/%b/%Y:%H:%M:%S %z]")) == pytest.approx(
-        1_800_000_001 - (time.localtime().tm_gmtoff - time.localtime(1_800_000_001).tm_gmtoff)
-    )
+def test_the_time_is_the_end_of_the_request_in_the_local_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "time", lambda: now[0])
+    stamp = atoms.Stamp()
+    # The clock may be set back.
+    for now[0] in (1_800_000_001.5, 1_800_000_001.9, 1_800_000_002.0, 1_800_000_000.999):
+        second = int(now[0])
+        assert time.mktime(time.strptime(stamp(), "[%d/%b/%Y:%H:%M:%S %z]")) == pytest.approx(
+            second - (time.localtime().tm_gmtoff - time.localtime(second).tm_gmtoff)
+        )
 
 
-def test_the_environ_answers_where_there_is_one() -> None:
-    environ = {"HTTP_USER_AGENT": "x", "CONTENT_TYPE": "y", "site.user": 7}
-    assert line("%(a)s %({content-type}i)s %({site.user}e)s %(f)s", environ=environ) == "x y 7 -"
+def test_request_fields_are_what_was_sent_whatever_the_application_did_to_its_environ() -> None:
+    environ: dict[str, Any] = {"HTTP_USER_AGENT": None, "HTTP_REFERER": "x", "site.user": 7}
+    assert line("%(a)s %(f)s %({site.user}e)s", environ=environ) == "curl/8 http://a/ 7"
 
 
-def test_an_application_may_have_spoiled_the_environ() -> None:
-    assert line("%(a)s", environ={"HTTP_USER_AGENT": None}) == "-"
+def test_repeated_fields_are_joined() -> None:
+    fields = [(b"X", b"1"), (b"cookie", b"a=1"), (b"x", b"2"), (b"Cookie", b"b=2"), (b"Empty", b"")]
+    assert line("%({x}i)s %({cookie}i)s %({empty}i)s", fields) == "1,2 a=1; b=2 -"
+
+
+def test_the_next_request_of_a_connection_has_its_own_values() -> None:
+    """Whatever it shares with the last: nothing, its line, its section with other values, or all of it."""
+    same = section([(b"User-Agent", b"one"), (b"Referer", b"/a"), (b"Authorization", b"Bearer x")])
+    ann = b"Basic " + base64.b64encode(b"ann:x")
+    first = Request(LINE, same)
+    requests = [
+        first,
+        Request(LINE, same, ((1, b"/b"), (2, ann))),
+        Request(LINE, same, ((0, b'"two"'), (1, b""))),
+        Request(request_line("/c"), same),
+        first,
+        Request(LINE, section([(b"referer", b"/d")])),
+        Request(LINE, section([])),
+    ]
+    found = lines("%(U)s %(u)s %({user-agent}i)s %(f)s %(a)s", exchange(), *requests)[1:]
+    path = r"/caf\xc3\xa9"
+    assert found == [
+        f"{path} - one /a one",
+        f"{path} ann one /b one",
+        rf"{path} - \"two\" - \"two\"",
+        "/c - one /a one",
+        f"{path} - one /a one",
+        f"{path} - - /d -",
+        f"{path} - - - -",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -104,14 +147,49 @@ def test_the_user_of_basic_authentication(credentials: bytes, user: str) -> None
 
 
 def test_a_refused_request_line_and_a_unix_peer() -> None:
-    refused = Record(status=400, started=1_800_000_000.0)
-    template, getters = compile_format('%(h)s "%(r)s" %(m)s %(H)s %(s)s "%(f)s"')
-    assert template % tuple([get(refused) for get in getters]) == '- "-" - - 400 "-"'
+    refused = Refused(None, None)
+    format = compile_format('%(h)s "%(r)s" %(m)s %(H)s %(s)s "%(f)s" %({x}o)s %({x}e)s %(D)s')
+    asked = Asked(format, refused.peer)
+    asked.read(refused.request)
+    assert format.line(asked, refused, head("400 Bad Request"), 0) == '- "-" - - 400 "-" - - 0\n'
+    assert format.line(asked, refused, NO_HEAD, 0) == '- "-" - - 0 "-" - - 0\n'
 
 
 def test_h69_quotes_and_controls_cannot_leave_their_place() -> None:
     text = line(COMBINED, fields=[(b"User-Agent", b'a" 200 "\\\x1b[31m\n\xff')])
     assert text.endswith(r'"a\" 200 \"\\\x1b[31m\x0a\xff"')
+
+
+ANY_OCTETS = st.text(st.characters(max_codepoint=255))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ANY_OCTETS, ANY_OCTETS, st.text())
+def test_h69_whatever_was_sent_a_line_is_one_line_and_has_its_quotes(
+    target: str, field: str, own: str
+) -> None:
+    """Percent signs included: what was sent is never a format."""
+    sent = section([(b"referer", field.encode("latin-1")), (b"User-Agent", b"%s%(r)s%%")])
+    request = Request(RequestLine("GET", target, target, "", "HTTP/1.1", None), sent)
+    place = exchange(environ={"x": own})
+    place.request = request
+    format = '"%(r)s" "%(U)s" "%(f)s" "%(a)s" "%({x}e)s"'
+    (found,) = lines(format, place)
+    bare = found.replace(r"\\", "").replace(r"\"", "")
+    assert found.isascii() and found.isprintable() and bare.count('"') == 10
+    assert '"%s%(r)s%%"' in found
+
+
+@pytest.mark.parametrize("name", ["x'or'", 'x"', "x\\", "{}", "x\n", "0]"])
+@pytest.mark.parametrize("kind", "ioe")
+def test_a_name_in_a_format_is_a_name_whatever_is_in_it(name: str, kind: str) -> None:
+    fields = [(name.encode(), b"found")]
+    place = exchange(fields=fields, environ={name: "found"})
+    format = compile_format(f"a'b\"c\\ %({{{name}}}{kind})s")
+    asked = Asked(format, None)
+    asked.read(place.request)
+    answer = SimpleNamespace(code=200, fields=[(name, "found")])
+    assert format.line(asked, place, answer, 0) == "a'b\"c\\ found\n"
 
 
 @given(st.text())

@@ -10,8 +10,9 @@ import select
 import stat
 import threading
 
+from pronghorn.observe.asked import Asked
 from pronghorn.observe.atoms import COMBINED, compile_format
-from pronghorn.observe.record import Record
+from pronghorn.observe.record import NO_HEAD, Exchange, Head
 
 _log = logging.getLogger("pronghorn.error")
 
@@ -33,12 +34,12 @@ class AccessLog:
     """
 
     def __init__(self, path: str, format: str = COMBINED) -> None:
-        template, self._getters = compile_format(format)
-        self._template = template + "\n"
+        self._format = compile_format(format)
+        self._line = self._format.line
         self._path = path if path == "-" else os.path.abspath(path)
+        # Only one thread takes lines out, and appending needs no lock; the size may be off by a line or two.
         self._lines: list[str] = []
         self._size = 0
-        self._lock = threading.Lock()  # guards _lines and _size; never held while writing
         self._writing = threading.Lock()  # held by the one thread that writes; guards what follows
         self._unwritten = b""
         self._lost = 0
@@ -55,19 +56,22 @@ class AccessLog:
             self._is_file = True
         return fd
 
-    def write(self, record: Record) -> None:
-        """Add the record's line."""
+    def write(self, exchange: Exchange, head: Head | None, sent: int) -> None:
+        """Add the exchange's line. head: None if nothing was sent; sent: octets of content."""
         try:
-            line = self._template % tuple([get(record) for get in self._getters])
+            asked = exchange.asked
+            if asked is None:
+                asked = exchange.asked = Asked(self._format, exchange.peer)
+            if asked.request is not exchange.request:
+                asked.read(exchange.request)
+            line = self._line(asked, exchange, NO_HEAD if head is None else head, sent)
         except Exception:
             # An application may have put anything at all into its environ.
             _log.exception("An access-log line could not be formatted")
             return
-        with self._lock:
-            self._lines.append(line)
-            self._size += len(line)
-            full = self._size >= _FLUSH_AT
-        if full:
+        self._lines.append(line)
+        self._size += len(line)
+        if self._size >= _FLUSH_AT:
             self.flush()
 
     def flush(self) -> None:
@@ -79,8 +83,9 @@ class AccessLog:
                 self._writing.release()
 
     def _write_out(self) -> None:
-        with self._lock:
-            lines, self._lines, self._size = self._lines, [], 0
+        self._size = 0
+        lines = self._lines[:]
+        del self._lines[: len(lines)]
         data = self._unwritten + "".join(lines).encode("ascii", "backslashreplace")
         try:
             self._unwritten = self._write(data)

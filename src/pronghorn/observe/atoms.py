@@ -1,7 +1,7 @@
-"""gunicorn's access-log atoms, compiled once into a template and one function for each atom.
+"""gunicorn's access-log atoms: a format is compiled once into one function that makes the whole line.
 
-    template, getters = compile_format('%(h)s "%(r)s" %(s)s')
-    line = template % tuple(get(record) for get in getters)
+    format = compile_format('%(h)s "%(r)s" %(s)s')
+    text = format.line(asked, exchange, head, sent)
 
 What a client sent is escaped: a log line is one line, and its quotes are the format's (CVE-2020-7694).
 """
@@ -12,12 +12,12 @@ import os
 import re
 import time
 from collections.abc import Callable
+from typing import Any
 
-from pronghorn.observe.record import Record
+from pronghorn.observe.asked import Asked, FieldText, LineText
+from pronghorn.observe.record import Exchange, Head, Line
 
 COMBINED = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'
-
-Getter = Callable[[Record], str | int | float]
 
 _ATOM = re.compile(r"%(?:%|\((?P<name>[^)]*)\)(?P<spec>[-+0 ]?\d*(?:\.\d+)?[sdf])|)")
 _UNSAFE = re.compile(r"[^ !#-\[\]-~]")
@@ -36,138 +36,162 @@ def _escaped(match: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-def compile_format(text: str) -> tuple[str, tuple[Getter, ...]]:
-    """A %-template for a tuple, and what fills it. Raises ValueError with a sentence."""
-    getters: list[Getter] = []
+class Format:
+    """One format, and what it wants of a request (asked.Wanted).
 
-    def replace(match: re.Match[str]) -> str:
+    line: makes a line with its end, for (asked, exchange, head, sent); `asked` has read the request, `sent`
+    is octets of content. It raises whatever str() of an application's object raises, nothing else.
+    """
+
+    def __init__(self, text: str) -> None:
+        """Raises ValueError with a sentence."""
+        self.line_texts: list[LineText] = []
+        self.field_texts: list[FieldText] = []
+        self.places: dict[bytes, list[int]] = {}
+        self._names: list[str] = []
+        self._expressions: list[str] = []
+        template = _ATOM.sub(self._replace, text)
+        self.line = self._compile(template + "\n")
+
+    def _replace(self, match: re.Match[str]) -> str:
         if match[0] == "%%":
             return "%%"
-        if match["name"] is None:
-            raise ValueError(f"The access-log format has a lone '%' at {text[match.start() :][:20]!r}.")
-        getters.append(_getter(match["name"], match["spec"]))
-        return "%" + match["spec"]
+        name, spec = match["name"], match["spec"]
+        if name is None:
+            raise ValueError(
+                f"The access-log format has a lone '%' at {match.string[match.start() :][:20]!r}."
+            )
+        if spec[-1] != "s" and name not in _NUMBERS:
+            raise ValueError(f"The access-log atom %({name}){spec} is not a number: write %({name})s.")
+        self._expressions.append(self._expression(name))
+        return "%" + str(spec)
 
-    template = _ATOM.sub(replace, text)
-    return template, tuple(getters)
+    def _expression(self, name: str) -> str:
+        """Python for an atom. No text of the format's gets into it, only numbers of what was put aside."""
+        if name in _EXPRESSIONS:
+            return _EXPRESSIONS[name]
+        if name in _OF_LINE:
+            self.line_texts.append(_OF_LINE[name])
+            return f"asked.line[{len(self.line_texts) - 1}]"
+        if name in _OF_FIELD:
+            return self._field(*_OF_FIELD[name])
+        if name.startswith("{") and name[-2:-1] == "}" and name[-1] in "ioe":
+            if name[-1] == "i":
+                return self._field(name[1:-2], escape)
+            self._names.append(name[1:-2].lower() if name[-1] == "o" else name[1:-2])
+            return f"{'_' + name[-1]}(names[{len(self._names) - 1}], exchange, head)"
+        atoms = [*_EXPRESSIONS, *_OF_LINE, *_OF_FIELD]
+        nearest = difflib.get_close_matches(name, atoms, 1)
+        hint = f"did you mean %({nearest[0]})s?" if nearest else f"there are {' '.join(atoms)}."
+        raise ValueError(f"The access-log atom %({name})s is not known: {hint}")
+
+    def _field(self, name: str, text: FieldText) -> str:
+        place = len(self.field_texts)
+        self.field_texts.append(text)
+        self.places.setdefault(name.lower().encode("latin-1", "replace"), []).append(place)
+        return f"asked.fields[{place}]"
+
+    def _compile(self, template: str) -> Callable[[Asked, Exchange, Head, int], str]:
+        """A function of one expression: 0.6 µs for the default format, a list of functions needs 2.3."""
+        values = "".join(f"{expression}, " for expression in self._expressions)
+        source = f"def line(asked, exchange, head, sent):\n    return template % ({values})\n"
+        if "lasted" in values:
+            source = source.replace(
+                "return", "lasted = monotonic() - (exchange.started or monotonic()); return"
+            )
+        scope: dict[str, Any] = {**_SCOPE, "template": template, "names": self._names}
+        exec(source, scope)
+        line: Callable[[Asked, Exchange, Head, int], str] = scope["line"]
+        return line
 
 
-def _getter(name: str, spec: str) -> Getter:
-    if spec[-1] != "s" and name not in _NUMBERS:
-        raise ValueError(f"The access-log atom %({name}){spec} is not a number: write %({name})s.")
-    if name in _ATOMS:
-        return _ATOMS[name]
-    if name.startswith("{") and name[-2:-1] == "}" and name[-1] in _NAMED:
-        return _NAMED[name[-1]](name[1:-2])
-    nearest = difflib.get_close_matches(name, _ATOMS, 1)
-    hint = f"did you mean %({nearest[0]})s?" if nearest else f"there are {' '.join(_ATOMS)}."
-    raise ValueError(f"The access-log atom %({name})s is not known: {hint}")
+def compile_format(text: str) -> Format:
+    """Raises ValueError with a sentence."""
+    return Format(text)
 
 
-class _Clock:
-    """[day/month/year:hour:minute:second zone], worked out once a second."""
+class Stamp:
+    """The time, [day/month/year:hour:minute:second zone], worked out once a second. Any thread."""
 
     def __init__(self) -> None:
-        self._second = -1
-        self._text = ""
+        self._known = (0.0, 0.0, "")  # from, until, the text: replaced whole
 
-    def __call__(self, record: Record) -> str:
-        second = int(record.started + record.duration)
-        if second == self._second:
-            return self._text
-        now = time.localtime(second)
-        month = "JanFebMarAprMayJunJulAugSepOctNovDec"[now.tm_mon * 3 - 3 : now.tm_mon * 3]
-        text = time.strftime(f"[%d/{month}/%Y:%H:%M:%S %z]", now)
-        # Two stores, no lock: the text first, so that no other thread sees a second with an old text.
-        self._text, self._second = text, second
+    def __call__(self) -> str:
+        now = time.time()
+        since, until, text = self._known
+        if since <= now < until:
+            return text
+        second = int(now)
+        at = time.localtime(second)
+        month = "JanFebMarAprMayJunJulAugSepOctNovDec"[at.tm_mon * 3 - 3 : at.tm_mon * 3]
+        text = time.strftime(f"[%d/{month}/%Y:%H:%M:%S %z]", at)
+        self._known = (second, second + 1, text)
         return text
 
 
-def _request_line(record: Record) -> str:
-    line = f"{record.method} {record.target} {record.version}"
-    return escape(line) if record.version else "-"
+def _request_line(line: Line) -> str:
+    return escape(f"{line.method} {line.target} {line.version}") if line.version else "-"
 
 
-def _request_field(name: str) -> Getter:
-    """By way of the environ where there is one: a dictionary finds it faster than a list."""
-    key = "HTTP_" + name.upper().replace("-", "_")
-    if key in ("HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH"):
-        key = key[5:]
-    wanted = name.lower().encode("latin-1", "replace")
-
-    def get(record: Record) -> str:
-        if record.environ is not None:
-            value = record.environ.get(key)
-            return escape(value) if isinstance(value, str) and value else "-"
-        for field, content in record.fields:
-            if field.lower() == wanted:
-                return escape(content.decode("latin-1")) or "-"
-        return "-"
-
-    return get
+def _response_field(wanted: str, exchange: Exchange, head: Head) -> str:
+    for name, value in head.fields:
+        if name.lower() == wanted:
+            return escape(value)
+    return "-"
 
 
-def _response_field(name: str) -> Getter:
-    wanted = name.lower()
-
-    def get(record: Record) -> str:
-        for field, content in record.response_fields:
-            if field.lower() == wanted:
-                return escape(content)
-        return "-"
-
-    return get
+def _variable(name: str, exchange: Exchange, head: Head) -> str:
+    value = (exchange.environ or {}).get(name)
+    return "-" if value is None else escape(str(value))
 
 
-def _variable(name: str) -> Getter:
-    def get(record: Record) -> str:
-        value = (record.environ or {}).get(name)
-        return "-" if value is None else escape(str(value))
-
-    return get
-
-
-_authorization = _request_field("authorization")
-
-
-def _user(record: Record) -> str:
+def _user(authorization: str) -> str:
     """The name of Basic authentication (RFC 7617 section 2), whether or not it was accepted."""
-    scheme, _, credentials = str(_authorization(record)).partition(" ")
+    scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() != "basic":
         return "-"
     try:
         name, colon, _ = binascii.a2b_base64(credentials.strip()).decode("utf-8").partition(":")
     except ValueError:
         return "-"
-    return escape(name).replace(" ", "\\x20") or "-" if colon else "-"
+    return escape(name).replace(" ", "\\x20") if colon else "-"
 
 
-_ATOMS: dict[str, Getter] = {
-    "h": lambda record: record.peer or "-",
-    "l": lambda record: "-",
-    "u": _user,
-    "t": _Clock(),
+_SCOPE = {
+    "stamp": Stamp(),
+    "monotonic": time.monotonic,
+    "getpid": os.getpid,
+    "_o": _response_field,
+    "_e": _variable,
+}
+"""What the expressions may name, beside the arguments."""
+
+_EXPRESSIONS = {
+    "h": "asked.peer",
+    "l": "'-'",
+    "t": "stamp()",
+    "s": "head.code",
+    "B": "sent",
+    "b": "sent",
+    "T": "int(lasted)",
+    "D": "int(lasted * 1_000_000)",
+    "M": "int(lasted * 1_000)",
+    "L": "f'{lasted:.6f}'",
+    "p": "f'<{getpid()}>'",
+}
+
+_OF_LINE: dict[str, LineText] = {
     "r": _request_line,
-    "m": lambda record: escape(record.method) or "-",
-    "U": lambda record: escape(record.path),
-    "q": lambda record: escape(record.query),
-    "H": lambda record: record.version or "-",
-    "s": lambda record: record.status,
-    "B": lambda record: record.sent,
-    "b": lambda record: record.sent,
-    "f": _request_field("referer"),
-    "a": _request_field("user-agent"),
-    "T": lambda record: int(record.duration),
-    "D": lambda record: int(record.duration * 1_000_000),
-    "M": lambda record: int(record.duration * 1_000),
-    "L": lambda record: f"{record.duration:.6f}",
-    "p": lambda record: f"<{os.getpid()}>",
+    "m": lambda line: escape(line.method) or "-",
+    "U": lambda line: escape(line.path),
+    "q": lambda line: escape(line.query),
+    "H": lambda line: line.version or "-",
+}
+
+_OF_FIELD: dict[str, tuple[str, FieldText]] = {
+    "u": ("authorization", _user),
+    "f": ("referer", escape),
+    "a": ("user-agent", escape),
 }
 
 _NUMBERS = frozenset("sBbTDM")
-
-_NAMED: dict[str, Callable[[str], Getter]] = {
-    "i": _request_field,
-    "o": _response_field,
-    "e": _variable,
-}

@@ -1,67 +1,88 @@
-"""What is known of one exchange when it is over: what the access log and the counters live on."""
+"""What the access log sees of an exchange that is over: views on what the server has, nothing is copied."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from pronghorn.observe.asked import Asked
 
 
-class Record:
-    """One request and its answer. Whoever answered fills it in; nothing is copied.
+class Line(Protocol):
+    """A request line, all "" where it was refused; path and query as PATH_INFO and QUERY_STRING are."""
 
-    method, target, version: as sent; all "" when the request line was refused.
-    path, query: the target decoded and split, as PATH_INFO and QUERY_STRING have it.
-    sent: bytes of the body that were sent. peer, peer_port: REMOTE_ADDR and REMOTE_PORT, or "".
-    started: time.time() at the first byte. duration: in seconds, to the last byte.
-    fields, response_fields: of the request and of the answer. environ: the application's, or None.
+    @property
+    def method(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def query(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+
+
+class Section(Protocol):
+    """A field section: (name, value) as sent, in order."""
+
+    @property
+    def fields(self) -> Sequence[tuple[bytes, bytes]]: ...
+
+
+class Request(Protocol):
+    """Immutable; the requests of one connection may share it, or its line, or its section.
+
+    changes: (index into section.fields, value) where this request differs from `section`; never in a field
+    that stands there twice.
     """
 
-    __slots__ = (
-        "duration",
-        "environ",
-        "fields",
-        "method",
-        "path",
-        "peer",
-        "peer_port",
-        "query",
-        "reason",
-        "response_fields",
-        "sent",
-        "started",
-        "status",
-        "target",
-        "version",
-    )
+    @property
+    def line(self) -> Line: ...
+    @property
+    def section(self) -> Section: ...
+    @property
+    def changes(self) -> Sequence[tuple[int, bytes]]: ...
+    @property
+    def fields(self) -> Sequence[tuple[bytes, bytes]]:
+        """The section's, with the changes."""
 
-    def __init__(
-        self,
-        method: str = "",
-        target: str = "",
-        version: str = "",
-        path: str = "",
-        query: str = "",
-        status: int = 0,
-        reason: str = "",
-        sent: int = 0,
-        peer: str = "",
-        peer_port: str = "",
-        started: float = 0.0,
-        duration: float = 0.0,
-        fields: Sequence[tuple[bytes, bytes]] = (),
-        response_fields: Sequence[tuple[str, str]] = (),
-        environ: dict[str, Any] | None = None,
-    ) -> None:
-        self.method = method
-        self.target = target
-        self.version = version
-        self.path = path
-        self.query = query
-        self.status = status
-        self.reason = reason
-        self.sent = sent
-        self.peer = peer
-        self.peer_port = peer_port
-        self.started = started
-        self.duration = duration
-        self.fields = fields
-        self.response_fields = response_fields
-        self.environ = environ
+
+class Head(Protocol):
+    """Of the answer."""
+
+    @property
+    def code(self) -> int: ...
+    @property
+    def fields(self) -> Sequence[tuple[str, str]]: ...
+
+
+class NoHead:
+    """Stands where nothing was sent."""
+
+    code = 0
+    fields: Sequence[tuple[str, str]] = ()
+
+
+NO_HEAD = NoHead()
+
+
+class Exchange(Protocol):
+    """One request that was answered. Its owner's thread."""
+
+    asked: "Asked | None"
+    """The log's own, from one request of a connection to the next; whoever wants its memory sets None."""
+
+    @property
+    def request(self) -> Request: ...
+
+    @property
+    def peer(self) -> tuple[str, int] | None:
+        """REMOTE_ADDR and REMOTE_PORT, if the client has them."""
+
+    @property
+    def environ(self) -> dict[str, Any] | None:
+        """The application's."""
+
+    @property
+    def started(self) -> float:
+        """time.monotonic(); 0.0 where nothing ran."""

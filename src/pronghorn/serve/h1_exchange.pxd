@@ -14,7 +14,7 @@ cdef class H1Exchange:
     cdef public COutbox _outbox
     cdef public CClock _clock
     cdef public Persistence _persistence
-    cdef public object _observer, peer, body
+    cdef public object _observer, peer, asked, body
     cdef public CRequest request
     cdef public dict environ
     cdef public CResponseHead head

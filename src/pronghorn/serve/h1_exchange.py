@@ -12,6 +12,7 @@ from pronghorn.http.h1.connection import H1Connection
 from pronghorn.http.h1.states import Writing
 from pronghorn.http.request import NO_REQUEST
 from pronghorn.http.response import ResponseHead
+from pronghorn.observe.asked import Asked
 from pronghorn.serve.clock import Clock
 from pronghorn.serve.outbox import JOIN_MOST, Outbox
 
@@ -38,6 +39,7 @@ class H1Exchange:
         "_observer",
         "_outbox",
         "_persistence",
+        "asked",
         "body",
         "environ",
         "head",
@@ -64,6 +66,7 @@ class H1Exchange:
         self._persistence = persistence
         self._observer = observer
         self.peer = peer
+        self.asked: Asked | None = None
         # Of the request
         self.request = NO_REQUEST
         self.body: BinaryIO | None = None
@@ -86,6 +89,7 @@ class H1Exchange:
         self.request = NO_REQUEST
         self.environ = None
         self.head = None
+        self.asked = None
 
     def respond(self, head: ResponseHead, block: bytes) -> None:
         h1 = self._h1

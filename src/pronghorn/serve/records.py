@@ -1,42 +1,19 @@
-"""What an exchange tells the access log when it is over."""
+"""What the access log is told of a message that was refused before an application saw it."""
 
-import time
+from pronghorn.http.request import FieldSection, Request, RequestLine
+from pronghorn.observe.asked import Asked
 
-from pronghorn.http.request import Request
-from pronghorn.http.response import ResponseHead
-from pronghorn.observe.record import Record
-from pronghorn.serve.h1_exchange import H1Exchange
+_NOTHING = Request(RequestLine("", "", "", "", "", None), FieldSection([], "", None, False, False, False))
 
 
-def record_of(exchange: H1Exchange, head: ResponseHead | None, sent: int) -> Record:
-    """An exchange that the application answered; `head` is None if nothing was sent."""
-    record = _record(exchange, exchange.request, head, sent)
-    record.environ = exchange.environ
-    record.duration = time.monotonic() - exchange.started
-    record.started = time.time() - record.duration
-    return record
+class Refused:
+    """Stands for an exchange. request: None if its head was not good."""
 
+    __slots__ = ("asked", "environ", "peer", "request", "started")
 
-def refusal_record(exchange: H1Exchange, request: Request | None, head: ResponseHead, sent: int) -> Record:
-    """A message that was no request, or one whose body was refused."""
-    record = _record(exchange, request, head, sent)
-    record.started = time.time()
-    return record
-
-
-def _record(exchange: H1Exchange, request: Request | None, head: ResponseHead | None, sent: int) -> Record:
-    peer = exchange.peer
-    record = Record(sent=sent, peer=peer[0] if peer else "", peer_port=str(peer[1]) if peer else "")
-    if request is not None:
-        line = request.line
-        record.method = line.method
-        record.target = line.target
-        record.version = line.version
-        record.path = line.path
-        record.query = line.query
-        record.fields = request.fields
-    if head is not None:
-        record.status = head.code
-        record.reason = head.status[4:]
-        record.response_fields = head.fields
-    return record
+    def __init__(self, request: Request | None, peer: tuple[str, int] | None) -> None:
+        self.request = request or _NOTHING
+        self.peer = peer
+        self.asked: Asked | None = None
+        self.environ = None
+        self.started = 0.0

@@ -37,7 +37,7 @@ from pronghorn.serve.outbox import Held
 from pronghorn.serve.phases import QUEUED
 from pronghorn.serve.poller import READ, make_poller
 from pronghorn.serve.pulse import INTERVAL
-from pronghorn.serve.records import record_of, refusal_record
+from pronghorn.serve.records import Refused
 from pronghorn.serve.routing import answer_at_once, try_at_once
 from pronghorn.serve.streams import Streams
 from pronghorn.serve.threads import BUSY, Crew, Member
@@ -171,8 +171,10 @@ class Worker(Commons):
 
     def run(self) -> None:
         """Serve until stopped. With one thread, the calling thread runs the calls."""
-        # With deadlines, too: exchanges must be told when their calls begin.
-        if self._access is not None or self.after_request is not None or self.deadlines is not None:
+        if self._access is not None and self.after_request is None:
+            self.observer = self._access.write  # without a step between: 0.1 µs
+        elif self.after_request is not None or self.deadlines is not None:
+            # With deadlines, too: exchanges must be told when their calls begin.
             self.observer = self._observe
         if self.options.threads > 1:
             sys.setswitchinterval(self.options.switch_interval)
@@ -477,7 +479,7 @@ class Worker(Commons):
     def _observe(self, exchange: H1Exchange, head: ResponseHead | None, sent: int) -> None:
         """The thread that ended the exchange."""
         if self._access is not None:
-            self._access.write(record_of(exchange, head, sent))
+            self._access.write(exchange, head, sent)
         if self.after_request is not None:
             self.after_request()
 
@@ -486,7 +488,7 @@ class Worker(Commons):
     ) -> None:
         """It was refused before the application saw it. request: if its head was good. Leader only."""
         if self._access is not None:
-            self._access.write(refusal_record(exchange, request, head, sent))
+            self._access.write(Refused(request, exchange.peer), head, sent)
         if self.after_request is not None:
             self.after_request()
 
