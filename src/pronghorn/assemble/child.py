@@ -183,7 +183,14 @@ class _Serving:
             listeners = [listener.twin() for listener in listeners]
         self._listeners = listeners
         self._worker = worker = working.build(
-            heir.served, listeners, settings, heir.log, heir.access, siblings
+            heir.served,
+            listeners,
+            settings,
+            heir.log,
+            heir.access,
+            siblings,
+            heir.board.counters,
+            row.number,
         )
         worker.pulse = Pulse(row, _lifetime(settings.process), self._retire)
         worker.began = lambda: self._channel.send(Ready())

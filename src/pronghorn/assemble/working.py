@@ -7,11 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from pronghorn.apps.health import Health
+from pronghorn.apps.metrics import Metrics
+from pronghorn.apps.own_path import OwnPath
 from pronghorn.assemble.parts import Served
 from pronghorn.config.settings import Settings
 from pronghorn.errors import ApplicationLoadError
 from pronghorn.net.listen import Listener
 from pronghorn.observe.access import AccessLog
+from pronghorn.observe.counters import Counters, Tally
 from pronghorn.serve.doors import Siblings
 from pronghorn.serve.routing import Routing
 from pronghorn.serve.worker import Worker
@@ -26,10 +29,20 @@ def build(
     log: logging.Logger,
     access: AccessLog | None,
     siblings: Siblings | None = None,
+    counters: Counters | None = None,
+    number: int = 0,
 ) -> Worker:
-    """siblings: the other workers on the same listeners, if there are any."""
-    health = settings.app.health
-    outer = Health(served.app, health, lambda: worker.ready) if health else served.app
+    """siblings: the other workers on the same listeners, if there are any. number: of the worker's row in
+    counters, which all workers share; None: there is no other worker."""
+    counters = counters or Counters(1)
+    outer: WSGIApplication = served.app
+    own: list[OwnPath] = []
+    if health := settings.app.health:
+        outer = ready = Health(outer, health, lambda: worker.ready)
+        own.append(ready)
+    if metrics := settings.app.metrics:
+        outer = counting = Metrics(outer, metrics, counters.text)
+        own.append(counting)
     largest = max(settings.limits.limit_request_body, served.routing.largest_body if served.routing else 0)
     worker = Worker(
         outer,
@@ -41,17 +54,19 @@ def build(
         multiprocess=siblings is not None,
         siblings=siblings,
     )
+    if metrics:
+        worker.tally = Tally(counters.row(number))
     if served.routing is not None:
-        worker.routing = _Healthy(outer, served.routing) if isinstance(outer, Health) else served.routing
+        worker.routing = _OwnFirst(own, served.routing) if own else served.routing
     set_deadlines(worker, served.least_timeout)
     return worker
 
 
-class _Healthy:
-    """The health check's path before all routes."""
+class _OwnFirst:
+    """The server's own paths before all routes."""
 
-    def __init__(self, health: Health, routing: Routing) -> None:
-        self._health = health
+    def __init__(self, own: Sequence[OwnPath], routing: Routing) -> None:
+        self._own = own
         self._quick = routing.quick
         self.largest_body = routing.largest_body
         self.body_limit = routing.body_limit
@@ -59,7 +74,10 @@ class _Healthy:
 
     def quick(self, environ: Environ) -> WSGIApplication | None:
         """See serve.routing.Routing."""
-        return self._health if self._health.is_meant(environ) else self._quick(environ)
+        for path in self._own:
+            if path.is_meant(environ):
+                return path
+        return self._quick(environ)
 
 
 def set_deadlines(worker: Worker, least: float = float("inf")) -> None:

@@ -95,9 +95,14 @@ def _here() -> str:
 
 def _check_processes(settings: Settings) -> None:
     process = settings.process
-    for name, path in (("warmup", process.warmup), ("health", settings.app.health)):
+    app = settings.app
+    for name, path in (("warmup", process.warmup), ("health", app.health), ("metrics", app.metrics)):
         if path and not path.startswith("/"):
             raise ConfigError(f"{_origin(settings, name)}: {path!r} is not a path: it begins with a slash.")
+    if app.metrics and app.metrics == app.health:
+        raise ConfigError(
+            f"{_origin(settings, 'metrics')}: {app.metrics!r} is taken by {_origin(settings, 'health')}."
+        )
     soft, hard = process.max_worker_memory, process.max_worker_memory_hard
     if hard and soft >= hard:
         raise ConfigError(

@@ -68,6 +68,12 @@ class AppOptions:
         metavar="PATH",
         help="Answer GET PATH with 200, or 503 while the server is ending; for load balancers.",
     )
+    metrics: str = option(
+        "",
+        metavar="PATH",
+        help="Answer GET PATH with counters of all workers, as Prometheus reads them; see docs/deploy.md for "
+        "who else should not.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
+from pronghorn.observe.counters import Counters
+
 PID, STATE, GENERATION, STARTED, HEARTBEAT, REQUESTS, CONNECTIONS, FREE, BUSY, QUEUED, MEMORY, ACCEPTED = (
     range(12)
 )
@@ -61,6 +63,8 @@ class Scoreboard:
         self.octets = view
         self.whole = view.cast("q")
         self.real = view.cast("d")
+        self.counters = Counters(rows)
+        """For --metrics, by the same numbers; where there is none, they cost address space only."""
 
     def row(self, number: int) -> "Row":
         return Row(self, number)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from pronghorn.observe.counters import Tally
 from pronghorn.serve.clock import Clock
 from pronghorn.serve.h1_exchange import Observer
 from pronghorn.serve.pulse import Pulse
@@ -31,6 +32,7 @@ class Commons:
         "pulse",
         "routing",
         "stuck",
+        "tally",
     )
 
     def __init__(self, application: Application) -> None:
@@ -55,6 +57,8 @@ class Commons:
         """Where some requests need no application thread."""
         self.deadlines: Deadlines | None = None
         """Where calls have a time limit (--request-timeout)."""
+        self.tally: Tally | None = None
+        """Where answers are counted (--metrics)."""
         self.orphan = False
         """The master is gone: perhaps nobody else takes what is in the accept queues."""
         self.stuck: Callable[[str], None] | None = None

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from pronghorn import __version__
 from pronghorn.errors import RequestTimeout
@@ -31,7 +31,7 @@ from pronghorn.serve.commons import Commons
 from pronghorn.serve.connection import DROWSY, Connection
 from pronghorn.serve.doors import Doors, Siblings
 from pronghorn.serve.drain import Drain, End, Stage
-from pronghorn.serve.h1_exchange import H1Exchange, Persistence
+from pronghorn.serve.h1_exchange import H1Exchange, Observer, Persistence
 from pronghorn.serve.options import ServeOptions
 from pronghorn.serve.outbox import Held
 from pronghorn.serve.phases import QUEUED
@@ -45,9 +45,6 @@ from pronghorn.serve.timers import NEVER, Timers
 from pronghorn.wsgi.call import Application, WSGIApplication
 from pronghorn.wsgi.environ import server_environ
 from pronghorn.wsgi.error_stream import ErrorStream
-
-if TYPE_CHECKING:
-    pass
 
 OVER = Stage.OVER
 
@@ -171,11 +168,7 @@ class Worker(Commons):
 
     def run(self) -> None:
         """Serve until stopped. With one thread, the calling thread runs the calls."""
-        if self._access is not None and self.after_request is None:
-            self.observer = self._access.write  # without a step between: 0.1 µs
-        elif self.after_request is not None or self.deadlines is not None:
-            # With deadlines, too: exchanges must be told when their calls begin.
-            self.observer = self._observe
+        self.observer = self._choose_observer()
         if self.options.threads > 1:
             sys.setswitchinterval(self.options.switch_interval)
         if self.pulse is not None:
@@ -342,6 +335,8 @@ class Worker(Commons):
         now = self.clock.now
         if self._access is not None:
             self._access.flush()
+        if self.tally is not None:
+            self.tally.add_up()
         while self._errands:
             self._errands.popleft()()
         self.timers.run(now)
@@ -476,10 +471,23 @@ class Worker(Commons):
 
     # Observation
 
+    def _choose_observer(self) -> Observer | None:
+        """Where only one wants to know, there is no step between: 0.1 µs."""
+        if self.after_request is None:
+            if self.tally is None and self._access is not None:
+                return self._access.write
+            if self.tally is not None and self._access is None:
+                return self.tally.ended
+        wanted = self._access is not None or self.after_request is not None
+        # With deadlines, too: exchanges must be told when their calls begin.
+        return self._observe if wanted or self.deadlines is not None else None
+
     def _observe(self, exchange: H1Exchange, head: ResponseHead | None, sent: int) -> None:
         """The thread that ended the exchange."""
         if self._access is not None:
             self._access.write(exchange, head, sent)
+        if self.tally is not None:
+            self.tally.ended(exchange, head, sent)
         if self.after_request is not None:
             self.after_request()
 
@@ -489,6 +497,8 @@ class Worker(Commons):
         """It was refused before the application saw it. request: if its head was good. Leader only."""
         if self._access is not None:
             self._access.write(Refused(request, exchange.peer), head, sent)
+        if self.tally is not None:
+            self.tally.refused(head, sent)
         if self.after_request is not None:
             self.after_request()
 

@@ -1,0 +1,23 @@
+"""`--metrics /path`: what Prometheus scrapes, answered without the application.
+
+The counters are of all workers together, so it does not matter which of them answers.
+"""
+
+from collections.abc import Callable
+
+from pronghorn.apps.own_path import Application, OwnPath
+
+
+class Metrics(OwnPath):
+    """text: gives the text exposition format; any thread."""
+
+    __slots__ = ("_text",)
+
+    content_type = "text/plain; version=0.0.4; charset=utf-8"
+
+    def __init__(self, app: Application, path: str, text: Callable[[], str]) -> None:
+        super().__init__(app, path)
+        self._text = text
+
+    def answer(self) -> tuple[str, bytes]:
+        return "200 OK", self._text().encode()
