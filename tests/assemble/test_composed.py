@@ -30,6 +30,7 @@ def app(environ, start_response):
 """
 ROUTES = """
 health = "/healthz"
+metrics = "/-/metrics"
 request_timeout = 5
 threads = 2
 limit_request_body = 100
@@ -73,8 +74,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-def test_the_health_check_comes_before_all_routes(server: Server) -> None:
+def test_the_health_check_and_the_metrics_come_before_all_routes(server: Server) -> None:
     assert (server.get("/healthz").status, server.get("/healthz").body) == (200, b"ok\n")
+    assert server.get("/-/metrics").body.startswith(b"# TYPE pronghorn_responses_total counter\n")
     assert server.get("/nothing-of-the-kind").status == 200, "the command line's application is at /"
 
 

@@ -61,3 +61,8 @@ def test_an_address_twice() -> None:
 def test_a_directory_that_is_none(tmp_path: Path) -> None:
     assert "is not a directory" in refusal(chdir=str(tmp_path / "no"))
     check(merge([from_flags({"chdir": str(tmp_path)})]))
+
+
+def test_the_servers_own_paths() -> None:
+    assert "--metrics: 'metrics' is not a path" in refusal(metrics="metrics")
+    assert "--metrics: '/x' is taken by --health" in refusal(metrics="/x", health="/x")

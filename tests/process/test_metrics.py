@@ -45,11 +45,11 @@ def wait_for(server: Server, **responses: float) -> Samples:
 def test_values_are_right_after_known_requests_to_two_workers(tmp_path: Path) -> None:
     with running(site(routes=ROUTES), *FLAGS) as server:
         server.wait_for_workers(2)
+        server.get("/sleep?0.03")
         for _ in range(20):
             assert server.get("/nowhere").status == 404
         for _ in range(3):
             assert server.get("/broken").status == 500
-        server.get("/sleep?0.03")
         with server.connect() as client:
             assert client.ask(b"GET / HTTP/1.1\r\n\r\n").status == 400
         values = wait_for(server, s4xx=21, s5xx=3)
