@@ -146,13 +146,14 @@ def test_the_user_of_basic_authentication(credentials: bytes, user: str) -> None
     assert line("%(u)s", fields=[(b"Authorization", credentials)]) == user
 
 
-def test_a_refused_request_line_and_a_unix_peer() -> None:
+def test_a_refused_request_line_and_a_unix_peer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(atoms._SCOPE, "monotonic", iter([101.0, 102.0]).__next__)
     refused = Refused(None, None)
-    format = compile_format('%(h)s "%(r)s" %(m)s %(H)s %(s)s "%(f)s" %({x}o)s %({x}e)s %(D)s')
+    format = compile_format('%(h)s "%(r)s" %(m)s %(H)s %(s)s "%(f)s" %({x}o)s %({x}e)s %(D)s %(L)s')
     asked = Asked(format, refused.peer)
     asked.read(refused.request)
-    assert format.line(asked, refused, head("400 Bad Request"), 0) == '- "-" - - 400 "-" - - 0\n'
-    assert format.line(asked, refused, NO_HEAD, 0) == '- "-" - - 0 "-" - - 0\n'
+    assert format.line(asked, refused, head("400 Bad Request"), 0) == '- "-" - - 400 "-" - - 0 0.000000\n'
+    assert format.line(asked, refused, NO_HEAD, 0) == '- "-" - - 0 "-" - - 0 0.000000\n'
 
 
 def test_h69_quotes_and_controls_cannot_leave_their_place() -> None:

@@ -60,20 +60,22 @@ class Asked:
         self.request = request
 
     def _texts(self, section: Section) -> list[str]:
-        wanted = self._wanted
+        makers, places = self._wanted.field_texts, self._wanted.places
         self._shown = {}
-        values: dict[bytes, list[bytes]] = {}
+        values: dict[bytes, bytes] = {}
         for index, (name, value) in enumerate(section.fields):
             lower = name.lower()
-            if lower in wanted.places:
-                self._shown[index] = wanted.places[lower]
-                values.setdefault(lower, []).append(value)
-        texts = ["-"] * len(wanted.field_texts)
-        for lower, several in values.items():
-            # RFC 9110 section 5.3; Cookie has its own separator.
-            value = (b"; " if lower == b"cookie" else b",").join(several)
-            for place in wanted.places[lower]:
-                texts[place] = wanted.field_texts[place](value.decode("latin-1")) or "-"
+            if lower in places:
+                self._shown[index] = places[lower]
+                if lower in values:
+                    # RFC 9110 section 5.3; Cookie has its own separator.
+                    value = values[lower] + (b"; " if lower == b"cookie" else b",") + value
+                values[lower] = value
+        texts = ["-"] * len(makers)
+        for lower, value in values.items():
+            text = value.decode("latin-1")
+            for place in places[lower]:
+                texts[place] = makers[place](text) or "-"
         return texts
 
     def _change(self, places: Sequence[int], value: bytes) -> None:

@@ -92,13 +92,10 @@ class Format:
         return f"asked.fields[{place}]"
 
     def _compile(self, template: str) -> Callable[[Asked, Exchange, Head, int], str]:
-        """A function of one expression: 0.6 µs for the default format, a list of functions needs 2.3."""
+        """A function of one expression: 0.6 µs for the default format; with a function for each atom, 1.1."""
         values = "".join(f"{expression}, " for expression in self._expressions)
-        source = f"def line(asked, exchange, head, sent):\n    return template % ({values})\n"
-        if "lasted" in values:
-            source = source.replace(
-                "return", "lasted = monotonic() - (exchange.started or monotonic()); return"
-            )
+        clock = _LASTED if "lasted" in values else ""
+        source = f"def line(asked, exchange, head, sent):\n{clock}    return template % ({values})\n"
         scope: dict[str, Any] = {**_SCOPE, "template": template, "names": self._names}
         exec(source, scope)
         line: Callable[[Asked, Exchange, Head, int], str] = scope["line"]
@@ -165,6 +162,9 @@ _SCOPE = {
     "_e": _variable,
 }
 """What the expressions may name, beside the arguments."""
+
+_LASTED = "    lasted = monotonic() - exchange.started if exchange.started else 0.0\n"
+"""Only where the format has a duration: a look at the clock is 0.05 µs."""
 
 _EXPRESSIONS = {
     "h": "asked.peer",
