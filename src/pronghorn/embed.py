@@ -142,7 +142,7 @@ class Server:
         worker = Worker(self._call, [listener], settings.serve, settings.limits, access=access)
         set_deadlines(worker)
         if connections is not None:
-            worker.after_request = worker.stop
+            worker.observation.after_request = worker.stop
             listener.ration.left = connections
             # Or the poller would report the connections that have to wait, again and again.
             listener.ration.exhausted = worker.pause_accepting

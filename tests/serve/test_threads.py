@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from typing import Any
 
@@ -85,6 +86,20 @@ def test_quick_calls_stay_on_the_leader() -> None:
     changes = sum(before != after for before, after in zip(app.threads, app.threads[1:], strict=False))
     # The lead moves only when a call is held up for a millisecond, as a busy machine may do now and then.
     assert changes < 100
+
+
+def test_the_date_is_right_after_a_call_during_which_nothing_else_happened() -> None:
+    """RFC 9110 section 6.6.1: the time at which the message was made."""
+    app = Hold()
+    with serving(app) as server:
+        (client,) = ask_all(server, ["/hold"])
+        until(lambda: app.now == 1, "the call has begun")
+        began = time.time()
+        until(lambda: time.time() > began + 2.2, "time passes")
+        app.permits.release()
+        date = client.read_answer().one("Date")
+        assert date and parsedate_to_datetime(date).timestamp() > began
+        client.close()
 
 
 def test_a_slow_call_holds_nobody_up() -> None:

@@ -55,7 +55,7 @@ def build(
         siblings=siblings,
     )
     if metrics:
-        worker.tally = Tally(counters.row(number))
+        worker.observation.tally = Tally(counters.row(number))
     if served.routing is not None:
         worker.routing = _OwnFirst(own, served.routing) if own else served.routing
     set_deadlines(worker, served.least_timeout)

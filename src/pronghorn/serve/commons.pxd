@@ -5,5 +5,5 @@ cdef class Commons:
     cdef public CApplication application
     cdef public CClock clock
     cdef public double idle_deadline
-    cdef public object after_request, began, on_signal, abandon, pulse, routing, deadlines, stuck, observer, tally
+    cdef public object began, on_signal, abandon, pulse, routing, deadlines, stuck, observer
     cdef public bint orphan

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from pronghorn.observe.counters import Tally
 from pronghorn.serve.clock import Clock
 from pronghorn.serve.h1_exchange import Observer
 from pronghorn.serve.pulse import Pulse
@@ -20,7 +19,6 @@ class Commons:
 
     __slots__ = (
         "abandon",
-        "after_request",
         "application",
         "began",
         "clock",
@@ -32,7 +30,6 @@ class Commons:
         "pulse",
         "routing",
         "stuck",
-        "tally",
     )
 
     def __init__(self, application: Application) -> None:
@@ -43,8 +40,6 @@ class Commons:
         self.observer: Observer | None = None
         """Told of each exchange; set in `run`."""
         # To be set before `run`, by whoever wants it
-        self.after_request: Callable[[], None] | None = None
-        """Called after each exchange, in the thread that ended it."""
         self.began: Callable[[], None] | None = None
         """Called in `run` when connections are accepted."""
         self.on_signal: Mapping[int, Callable[[], None]] = {}
@@ -57,8 +52,6 @@ class Commons:
         """Where some requests need no application thread."""
         self.deadlines: Deadlines | None = None
         """Where calls have a time limit (--request-timeout)."""
-        self.tally: Tally | None = None
-        """Where answers are counted (--metrics)."""
         self.orphan = False
         """The master is gone: perhaps nobody else takes what is in the accept queues."""
         self.stuck: Callable[[str], None] | None = None

@@ -353,7 +353,7 @@ class Connection(Polled):
             self.close()
             return
         if self._worker.observer is not None:
-            self._worker.observe_refusal(self.exchange, request, head, 0 if head_only else len(body))
+            self._worker.observation.refused(self.exchange, request, head, 0 if head_only else len(body))
         self._close_body()
         self._settle()
 

@@ -19,8 +19,6 @@ from typing import Protocol
 from pronghorn import __version__
 from pronghorn.errors import RequestTimeout
 from pronghorn.http.limits import Limits
-from pronghorn.http.request import Request
-from pronghorn.http.response import ResponseHead
 from pronghorn.net.listen import Listener
 from pronghorn.net.transport import speaks_tls
 from pronghorn.observe.access import AccessLog
@@ -31,13 +29,13 @@ from pronghorn.serve.commons import Commons
 from pronghorn.serve.connection import DROWSY, Connection
 from pronghorn.serve.doors import Doors, Siblings
 from pronghorn.serve.drain import Drain, End, Stage
-from pronghorn.serve.h1_exchange import H1Exchange, Observer, Persistence
+from pronghorn.serve.h1_exchange import Persistence
+from pronghorn.serve.observation import Observation
 from pronghorn.serve.options import ServeOptions
 from pronghorn.serve.outbox import Held
 from pronghorn.serve.phases import QUEUED
 from pronghorn.serve.poller import READ, make_poller
 from pronghorn.serve.pulse import INTERVAL
-from pronghorn.serve.records import Refused
 from pronghorn.serve.routing import answer_at_once, try_at_once
 from pronghorn.serve.streams import Streams
 from pronghorn.serve.threads import BUSY, Crew, Member
@@ -61,7 +59,6 @@ class Worker(Commons):
 
     # Beyond 30 attributes an instance without slots is slower, 0.5 µs of a small request (CPython 3.11).
     __slots__ = (
-        "_access",
         "_bases",
         "_batch",
         "_bell",
@@ -83,6 +80,7 @@ class Worker(Commons):
         "idle_time",
         "limits",
         "log",
+        "observation",
         "options",
         "persistence",
         "poller",
@@ -135,7 +133,7 @@ class Worker(Commons):
             self.connections.__len__,
         )
         self.drain = Drain(self)
-        self._access = access
+        self.observation = Observation(access)
         self._siblings = siblings
         self._bases = {listener: self._base(listener, multiprocess) for listener in listeners}
         self._targets: dict[int, Target] = {}
@@ -145,7 +143,7 @@ class Worker(Commons):
         self._bell = Bell(self._signalled)
         self._polling = False
         self._round_calls = 0
-        self._pulse_at = NEVER
+        self._pulse_at = 0.0
         self._calls_most = NEVER
 
     def _base(self, listener: Listener, multiprocess: bool) -> dict[str, object]:
@@ -168,17 +166,16 @@ class Worker(Commons):
 
     def run(self) -> None:
         """Serve until stopped. With one thread, the calling thread runs the calls."""
-        self.observer = self._choose_observer()
+        # With deadlines, too: exchanges must be told when their calls begin.
+        observation = self.observation
+        self.observer = observation.observer() or (None if self.deadlines is None else observation.ended)
         if self.options.threads > 1:
             sys.setswitchinterval(self.options.switch_interval)
         if self.pulse is not None:
-            self._pulse_at = 0.0
             self._calls_most = self.pulse.calls_most
             self.calls.row = self.pulse.row
         elif self._siblings is not None:
             self.calls.row = self._siblings.row
-        if self.routing is not None:
-            self._pulse_at = 0.0
         self.attend(self._bell.fd, self._bell)
         self.doors.open(self._targets.__setitem__)
         if self.began is not None:
@@ -230,6 +227,10 @@ class Worker(Commons):
     def reopen_logs(self) -> None:
         """After a log rotation. Any thread."""
         self.ask(self._reopen_logs)
+
+    def _reopen_logs(self) -> None:
+        self.observation.reopen()
+        reopen(self.log)
 
     def pause_accepting(self) -> None:
         """For good. Leader only."""
@@ -333,10 +334,7 @@ class Worker(Commons):
     def _end_round(self) -> None:
         """What is done once for all that was ready."""
         now = self.clock.now
-        if self._access is not None:
-            self._access.flush()
-        if self.tally is not None:
-            self.tally.add_up()
+        self.observation.end_round()
         while self._errands:
             self._errands.popleft()()
         self.timers.run(now)
@@ -350,6 +348,7 @@ class Worker(Commons):
             self.doors.look()
 
     def _beat(self, now: float) -> None:
+        """Once a second at least, so that Date is right after a call during which nothing else happened."""
         pulse, crew = self.pulse, self.crew
         self._pulse_at = now + (INTERVAL if pulse is None else pulse.interval)
         if self.routing is not None:
@@ -468,41 +467,3 @@ class Worker(Commons):
         self.forget(seized)
         self._targets[orphan.fd] = orphan
         self.connections.add(orphan)
-
-    # Observation
-
-    def _choose_observer(self) -> Observer | None:
-        """Where only one wants to know, there is no step between: 0.1 µs."""
-        if self.after_request is None:
-            if self.tally is None and self._access is not None:
-                return self._access.write
-            if self.tally is not None and self._access is None:
-                return self.tally.ended
-        wanted = self._access is not None or self.after_request is not None
-        # With deadlines, too: exchanges must be told when their calls begin.
-        return self._observe if wanted or self.deadlines is not None else None
-
-    def _observe(self, exchange: H1Exchange, head: ResponseHead | None, sent: int) -> None:
-        """The thread that ended the exchange."""
-        if self._access is not None:
-            self._access.write(exchange, head, sent)
-        if self.tally is not None:
-            self.tally.ended(exchange, head, sent)
-        if self.after_request is not None:
-            self.after_request()
-
-    def observe_refusal(
-        self, exchange: H1Exchange, request: Request | None, head: ResponseHead, sent: int
-    ) -> None:
-        """It was refused before the application saw it. request: if its head was good. Leader only."""
-        if self._access is not None:
-            self._access.write(Refused(request, exchange.peer), head, sent)
-        if self.tally is not None:
-            self.tally.refused(head, sent)
-        if self.after_request is not None:
-            self.after_request()
-
-    def _reopen_logs(self) -> None:
-        if self._access is not None:
-            self._access.reopen()
-        reopen(self.log)
