@@ -150,7 +150,7 @@ def test_keep_alive_0_closes_after_each_answer() -> None:
         client.assert_end()
 
 
-@pytest.mark.parametrize("size", [10, 200_000], ids=["in memory", "spooled"])
+@pytest.mark.parametrize("size", [10, 200_000, 2_000_000], ids=["small", "in memory", "spooled"])
 def test_body_timeout(size: int) -> None:
     with serving(quick, body_timeout=0.3) as server, server.connect() as client:
         began = time.monotonic()
@@ -287,7 +287,7 @@ def test_a_client_that_leaves_ends_its_answer(
 
 def test_a_client_that_leaves_during_a_body() -> None:
     with serving(quick, threads=2) as server:
-        for size in (10, 200_000):
+        for size in (10, 200_000, 2_000_000):
             client = server.connect()
             client.send(head("POST", "/", length=size) + bytes(size - 1))
             client.close()
@@ -330,11 +330,11 @@ def test_out_of_descriptors_is_not_the_end() -> None:
         assert before <= 20, "said with moderation"
 
 
-FULL = 100_000
+FULL = 1_200_000
 """Octets that any one file may have: RLIMIT_FSIZE stands in for a full disk."""
 
 
-@pytest.mark.parametrize("size", [300_000, FULL + 100])
+@pytest.mark.parametrize("size", [2_000_000, FULL + 100])
 def test_a_full_disk_costs_the_request_that_needs_it(size: int) -> None:
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
     with process(rlimits={resource.RLIMIT_FSIZE: FULL}, threads=2) as server, server.connect() as client:

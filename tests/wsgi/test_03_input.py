@@ -212,7 +212,7 @@ def test_p42_an_unread_body_is_never_the_next_request(framing: str, size: int) -
 
 
 @both
-@pytest.mark.parametrize("size", [65535, 65536, 65537, 3_000_000])
+@pytest.mark.parametrize("size", [65535, 65536, 65537, 1 << 20, (1 << 20) + 1, 3_000_000])
 def test_p38_bodies_in_memory_and_on_disk_read_the_same(framing: str, size: int) -> None:
     """P-38: where a body was kept is not to be seen."""
     body = (hashlib.sha256(b"seed").digest() * (size // 32 + 1))[:size]

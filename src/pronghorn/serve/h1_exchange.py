@@ -98,12 +98,11 @@ class H1Exchange:
             octets = h1.respond(self.request, head, block, stamp, persist)
             self._outbox.put(octets, h1.unread and h1.persistent)
         else:
-            octets = h1.begin(self.request, head, len(block), stamp, persist)
+            octets = h1.announce(self.request, head, len(block), stamp, persist)
             if h1.content_follows:
                 self._outbox.put_large(octets, block)
             else:
                 self._outbox.put(octets)
-            h1.end()
         if self._observer is not None:
             self._observer(self, head, 0 if self.request.line.method == "HEAD" else len(block))
 

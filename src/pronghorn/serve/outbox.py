@@ -27,7 +27,8 @@ BATCH_MOST = 65536
 """Octets of pipelined answers that may wait for each other."""
 
 JOIN_MOST = 16384
-"""Up to this many octets, copying them behind the head is cheaper than a second piece."""
+"""Up to this many octets, copying them behind the head is no dearer than a second piece: at 4 KiB 0.1 µs
+cheaper, at 32 KiB 0.1 dearer, at 100 kB 1."""
 
 _HELD_MOST = 64 << 20
 """Arbitrary: octets that one worker keeps in memory for clients that do not read."""
@@ -205,7 +206,8 @@ class Outbox:
 
     def put_large(self, octets: bytes, block: bytes) -> None:
         """Send a head and a large block without copying it. Raises ClientDisconnected."""
-        self.release()
+        if self.batch is not None:
+            self.release()
         if self.broken:
             raise self._lost()
         if self.waiting:
@@ -219,6 +221,8 @@ class Outbox:
             return
         except OSError:
             raise self._lost() from None
+        if sent == len(octets) + len(block):
+            return
         if sent < len(octets):
             self._append(octets[sent:])
             sent = len(octets)

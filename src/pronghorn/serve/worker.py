@@ -43,6 +43,7 @@ from pronghorn.serve.timers import NEVER, Timers
 from pronghorn.wsgi.call import Application, WSGIApplication
 from pronghorn.wsgi.environ import server_environ
 from pronghorn.wsgi.error_stream import ErrorStream
+from pronghorn.wsgi.input import BodyMemory
 
 OVER = Stage.OVER
 
@@ -70,6 +71,7 @@ class Worker(Commons):
         "_round_calls",
         "_siblings",
         "_targets",
+        "body_memory",
         "calls",
         "connections",
         "crew",
@@ -110,6 +112,7 @@ class Worker(Commons):
         self.log = log
         self.quick_application = Application(answer_at_once, self.log, many_heads=True)
         self.held = Held()
+        self.body_memory = BodyMemory()
         self.streams = Streams(self.log)
         self.persistence = Persistence(options.keep_alive > 0)
         self.timers = Timers(self._sacrifice)

@@ -35,21 +35,23 @@ _CHUNK_LINE = re.compile(
 class SizedBody:
     """A body that ends after Content-Length octets."""
 
-    __slots__ = ("_left", "length")
+    __slots__ = ("left", "length")
 
     def __init__(self, length: int) -> None:
-        self.length = self._left = length
+        self.length = length
+        self.left = length
+        """Octets that have not come."""
 
     def take(self, data: bytes, write: Write) -> bytes | None:
         size = len(data)
-        if size < self._left:
+        if size < self.left:
             if size:
                 write(data)
-                self._left -= size
+                self.left -= size
             return None
-        write(data if size == self._left else data[: self._left])
-        rest = data[self._left :]
-        self._left = 0
+        write(data if size == self.left else data[: self.left])
+        rest = data[self.left :]
+        self.left = 0
         return rest
 
 

@@ -21,6 +21,7 @@ cdef class H1Connection:
     cpdef object next_request(self)
     @cython.locals(known=tuple)
     cpdef bytes respond(self, CRequest request, CResponseHead head, bytes block, bytes stamp, bint persist)
+    cpdef bytes announce(self, CRequest request, CResponseHead head, Py_ssize_t size, bytes stamp, bint persist)
     cpdef bytes begin(self, CRequest request, CResponseHead head, object length, bytes stamp, bint persist)
     cpdef tuple frame(self, Py_ssize_t size)
     cpdef bytes end(self)

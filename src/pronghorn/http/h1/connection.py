@@ -234,6 +234,11 @@ class H1Connection:
         self.reading = READING["body complete"][self.reading]
         return True
 
+    @property
+    def missing(self) -> int:
+        """Octets of the body that have not come; 0 where nobody knows how many there will be."""
+        return self._body.left if isinstance(self._body, SizedBody) else 0
+
     def end_of_input(self) -> None:
         """The client's end of stream: a ProtocolError in the middle of a message (RFC 9112 section 8)."""
         middle = self.reading is Reading.BODY or self._partial is not None
@@ -287,6 +292,15 @@ class H1Connection:
         octets = self.begin(request, head, None if unknown else length, stamp, persist)
         if self.content_follows:
             octets += block
+        self.end()
+        return octets
+
+    def announce(self, request: Request, head: ResponseHead, size: int, stamp: bytes, persist: bool) -> bytes:
+        """The head of a complete answer, whose `size` octets follow if `content_follows`."""
+        if request.simple and head.ordinary and persist and not self.writing:
+            self._framing = Framing.LENGTH
+            return head.octets(stamp, size)
+        octets = self.begin(request, head, size, stamp, persist)
         self.end()
         return octets
 
