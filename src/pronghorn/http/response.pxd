@@ -5,6 +5,7 @@ cdef class ResponseHead:
     cdef readonly object content_length
     cdef readonly bint close, has_date, has_server, ordinary
     cdef readonly bytes lines
-    cdef readonly tuple last_octets
+    cdef readonly tuple last_octets, last_closing
 
     cpdef bytes octets(self, bytes stamp, Py_ssize_t size)
+    cpdef bytes closing_octets(self, bytes stamp, Py_ssize_t size)

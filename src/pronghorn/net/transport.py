@@ -45,7 +45,7 @@ class PlainTransport:
 
     __slots__ = ("_sock", "recv", "send", "send_parts")
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.SocketType) -> None:
         self._sock = sock
         self.recv = sock.recv
         self.send = sock.send
@@ -104,12 +104,12 @@ class TlsTransport:
             self._sock.unwrap()  # sends close_notify, and does not wait for the client's
 
 
-def make_transport(sock: socket.socket) -> Transport:
+def make_transport(sock: socket.SocketType) -> Transport:
     """The transport for a connected, non-blocking socket."""
     return TlsTransport(sock) if speaks_tls(sock) else PlainTransport(sock)
 
 
-def speaks_tls(sock: socket.socket) -> bool:
+def speaks_tls(sock: socket.SocketType) -> bool:
     """Whether this is an ssl.SSLSocket, connected or listening."""
     return hasattr(sock, "context")
 

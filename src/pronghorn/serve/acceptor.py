@@ -21,7 +21,7 @@ _CLIENT_GAVE_UP = {errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.ENETDOWN
 PAUSE = 0.2
 """Seconds of not accepting when descriptors are short."""
 
-NewConnection = Callable[[socket.socket, Listener, tuple[str, int] | None], None]
+NewConnection = Callable[[socket.SocketType, Listener, tuple[str, int] | None], None]
 
 
 class Acceptor:
@@ -47,6 +47,7 @@ class Acceptor:
         self._log = log
         self._accept: Callable[[], tuple[int, object]] = listener.socket._accept  # type: ignore[attr-defined]
         self._kind = int(listener.socket.family), int(listener.socket.type), listener.socket.proto
+        self._tls = speaks_tls(listener.socket)
         self._watching = False
         self._accepted = accepted
         self._mask = READ | EXCLUSIVE if accepted else READ
@@ -97,14 +98,18 @@ class Acceptor:
         return most
 
     def _take(self, fd: int, peer: object) -> None:
-        sock = socket.socket(*self._kind, fileno=fd)
-        sock.setblocking(False)
         listening = self.listener.socket
-        if speaks_tls(listening):
+        if not self._tls:
+            # What socket.socket is made of, and all that PlainTransport needs: 0.5 µs in place of 0.95.
+            sock = socket.SocketType(*self._kind, fd)
+            sock.setblocking(False)
+        else:
+            plain = socket.socket(*self._kind, fileno=fd)
+            plain.setblocking(False)
             try:
-                sock = accept_tls(listening, sock)
+                sock = accept_tls(listening, plain)
             except OSError:
-                sock.close()
+                plain.close()
                 return
         known = (peer[0], peer[1]) if isinstance(peer, tuple) else None
         self._new(sock, self.listener, known)

@@ -57,7 +57,7 @@ class Connection(Polled):
     )
 
     def __init__(
-        self, worker: "Worker", sock: socket.socket, base: Environ, peer: tuple[str, int] | None
+        self, worker: "Worker", sock: socket.SocketType, base: Environ, peer: tuple[str, int] | None
     ) -> None:
         super().__init__(worker, sock)
         self._tls = base["wsgi.url_scheme"] == "https"

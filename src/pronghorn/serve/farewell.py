@@ -16,7 +16,7 @@ _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER of no time: close() sends RST."""
 
 
-def half_close(transport: Transport, sock: socket.socket) -> bool:
+def half_close(transport: Transport, sock: socket.SocketType) -> bool:
     """Say that nothing more comes, and go on reading. False: the client is gone."""
     transport.say_goodbye()
     try:
@@ -26,7 +26,7 @@ def half_close(transport: Transport, sock: socket.socket) -> bool:
     return True
 
 
-def reset_on_close(sock: socket.socket) -> None:
+def reset_on_close(sock: socket.SocketType) -> None:
     """The client must not take the end of the connection for that of the answer."""
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

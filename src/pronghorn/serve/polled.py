@@ -23,7 +23,7 @@ class Polled:
 
     __slots__ = ("_mask", "_recv", "_sock", "_transport", "_worker", "bucket", "deadline", "due", "fd")
 
-    def __init__(self, worker: "Worker", sock: socket.socket) -> None:
+    def __init__(self, worker: "Worker", sock: socket.SocketType) -> None:
         self._worker = worker
         self._sock = sock
         self.fd = sock.fileno()

@@ -448,7 +448,9 @@ class Worker(Commons):
 
     # Connections. Leader only
 
-    def _new_connection(self, sock: socket.socket, listener: Listener, peer: tuple[str, int] | None) -> None:
+    def _new_connection(
+        self, sock: socket.SocketType, listener: Listener, peer: tuple[str, int] | None
+    ) -> None:
         connection = Connection(self, sock, self._bases[listener], peer)
         self._targets[connection.fd] = connection
         self.connections.add(connection)
