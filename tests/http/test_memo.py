@@ -315,3 +315,10 @@ def test_a_free_value_may_not_grow_beyond_the_limit(cut: int):
         for at in range(0, len(head), cut):
             assert h1.receive(head[at : at + cut]) is None
     assert refused.value.status == 431
+
+
+@pytest.mark.parametrize("octets", [b"\0", b"x\0", GET + b"\r\n\0", b"\r\n\0"])
+def test_a_nul_is_no_end_of_a_head(octets: bytes):
+    """Where nothing has varied yet, there is no pattern that it could follow: it is refused (400)."""
+    agree([message(GET, b"Host: a"), octets])
+    agree([message(GET, b"Host: a"), message(GET, b"Host: a", b"X: y"), octets])

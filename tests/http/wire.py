@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pronghorn.errors import ProtocolError
 from pronghorn.http.h1.connection import H1Connection
+from pronghorn.http.h1.known import KnownBlocks
 from pronghorn.http.limits import Limits
 from pronghorn.http.request import Request
 
@@ -66,8 +67,10 @@ def seen(request: Request, body: bytes = b"") -> Seen:
 class Reader:
     """Drives one connection as a server does, until it has to close."""
 
-    def __init__(self, limits: Limits | None = None, scheme: str = "http") -> None:
-        self.connection = H1Connection(limits or Limits(), scheme)
+    def __init__(
+        self, limits: Limits | None = None, scheme: str = "http", known: KnownBlocks | None = None
+    ) -> None:
+        self.connection = H1Connection(limits or Limits(), scheme, known)
         self.requests: list[Seen] = []
         self.closed = False
         self._in_body: Request | None = None
@@ -104,9 +107,17 @@ class Reader:
         return None if self.closed else self.connection.next_request()
 
 
-def read(parts: Iterable[bytes], limits: Limits | None = None, scheme: str = "http") -> Verdict:
-    """The verdict on bytes that arrive in these parts, and then the client's end of file."""
-    reader = Reader(limits, scheme)
+def read(
+    parts: Iterable[bytes],
+    limits: Limits | None = None,
+    scheme: str = "http",
+    known: KnownBlocks | None = None,
+) -> Verdict:
+    """The verdict on bytes that arrive in these parts, and then the client's end of file.
+
+    known: what earlier connections have left.
+    """
+    reader = Reader(limits, scheme, known)
     end = _end(reader, parts)
     return Verdict(tuple(reader.requests), end)
 

@@ -286,3 +286,32 @@ def test_p31_the_required_keys_are_there() -> None:
         "wsgi.run_once",
     } <= environ.keys()  # fmt: skip
     assert not isinstance(environ["wsgi.input"], io.TextIOBase)
+
+
+def test_connections_that_say_the_same_share_no_environ() -> None:
+    """What one of them asks, and what its application does to the environ, is seen by nobody else."""
+    seen: list[dict[str, Any]] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        seen.append(dict(environ))
+        environ.update(HTTP_ACCEPT="spoilt", REMOTE_USER="somebody", REMOTE_ADDR="spoilt")
+        del environ["HTTP_HOST"]
+        return hello(environ, start_response)
+
+    same = b"GET /a HTTP/1.1\r\nHost: h\r\nAccept: 1\r\n\r\n"
+    other = b"GET /b HTTP/1.1\r\nHost: h\r\nAccept: 1\r\n\r\n"
+    with serving(app) as server, server.connect() as one, server.connect() as two:
+        keys: Any = None
+        clients = [one, two, one, two]
+        for client, octets in zip(
+            clients * 2, [same, same, same, other, same, other, other, same], strict=True
+        ):
+            port = client.socket.getsockname()[1]
+            assert client.ask(octets).status == 200
+            environ = seen.pop()
+            assert (environ["REMOTE_ADDR"], environ["REMOTE_PORT"]) == ("127.0.0.1", str(port))
+            assert environ["RAW_URI"] == environ["PATH_INFO"] == octets[4:6].decode()
+            assert (environ["HTTP_HOST"], environ["HTTP_ACCEPT"]) == ("h", "1")
+            assert "REMOTE_USER" not in environ
+            keys = keys or environ.keys()
+            assert environ.keys() == keys

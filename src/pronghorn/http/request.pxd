@@ -8,6 +8,8 @@ cdef class FieldSection:
     cdef readonly str version
     cdef readonly object content_length
     cdef readonly bint chunked, has_body, persistent, expects_continue
+    cdef public bint common
+    cdef public dict as_environ
 
 
 cdef class Request:

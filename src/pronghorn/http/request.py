@@ -1,5 +1,7 @@
 """A request's head, as data. All of it is immutable once made, and consecutive equal requests share it."""
 
+from typing import Any
+
 
 class RequestLine:
     """RFC 9112 section 3. Strings are latin-1 views of octets.
@@ -31,10 +33,14 @@ class FieldSection:
     fields: (name, value) as sent, in order; names with "_" are left out.
     content_length: None if there is none.
     persistent: whether the client lets the connection go on (section 9.3).
+    common: whether several connections may have it (`h1/known`).
+    as_environ: kept by whoever makes environs, if it is common: its keys there.
     """
 
     __slots__ = (
+        "as_environ",
         "chunked",
+        "common",
         "content_length",
         "expects_continue",
         "fields",
@@ -59,6 +65,8 @@ class FieldSection:
         self.has_body = chunked or bool(content_length)
         self.persistent = persistent
         self.expects_continue = expects_continue
+        self.common = False
+        self.as_environ: dict[str, Any] | None = None
 
 
 class Request:

@@ -61,7 +61,7 @@ class Connection(Polled):
     ) -> None:
         super().__init__(worker, sock)
         self._tls = base["wsgi.url_scheme"] == "https"
-        self.h1 = H1Connection(worker.limits, base["wsgi.url_scheme"])
+        self.h1 = H1Connection(worker.limits, base["wsgi.url_scheme"], worker.known_blocks)
         self.outbox = Outbox(self._transport, self._ask_flush, worker.crowded, worker.held, worker.streams)
         exchange = H1Exchange if worker.deadlines is None else SeizableExchange
         self.exchange = exchange(

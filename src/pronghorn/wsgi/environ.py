@@ -105,7 +105,7 @@ class EnvironMaker:
 
     def _anew(self, section: FieldSection) -> Environ:
         """Everything but the request line's keys."""
-        environ = {**self._base, **_field_keys(section)}
+        environ = {**self._base, **(section.as_environ or _field_keys(section))}
         if self._peer is not None:
             environ["REMOTE_ADDR"] = self._peer[0]
             environ["REMOTE_PORT"] = str(self._peer[1])
@@ -151,4 +151,6 @@ def _field_keys(section: FieldSection) -> Environ:
         environ[key] = text
     if section.content_length is not None:
         environ["CONTENT_LENGTH"] = str(section.content_length)
+    if section.common:
+        section.as_environ = environ
     return environ

@@ -12,6 +12,7 @@ from pronghorn.errors import ProtocolError
 from pronghorn.http.framing import Framing, response_framing
 from pronghorn.http.h1.body import ChunkedBody, SizedBody, Write, too_large
 from pronghorn.http.h1.head import check_line_octets, parse_request_line
+from pronghorn.http.h1.known import KnownBlocks
 from pronghorn.http.h1.memo import HeadMemo, check_block
 from pronghorn.http.h1.states import READING, WRITING, Reading, Writing
 from pronghorn.http.h1.write import LAST_CHUNK, head_octets
@@ -45,7 +46,8 @@ class H1Connection:
         "writing",
     )
 
-    def __init__(self, limits: Limits, scheme: str = "http") -> None:
+    def __init__(self, limits: Limits, scheme: str = "http", known: KnownBlocks | None = None) -> None:
+        """known: header blocks of other connections that have these limits."""
         self._limits = limits
         self._scheme = scheme
         # Input. _partial holds a head that has not come whole.
@@ -58,7 +60,7 @@ class H1Connection:
         self.content: bytes | None = None
         """The whole body of the request, where it came with its head; the owner takes it and sets None."""
         self._body: SizedBody | ChunkedBody | None = None
-        self._memo = HeadMemo(limits, scheme)
+        self._memo = HeadMemo(limits, scheme, KnownBlocks() if known is None else known)
         self._whole = b""  # the octets of the last head, which memo.request says the meaning of
         self._rested = False
         # The answer.

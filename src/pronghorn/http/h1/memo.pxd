@@ -1,8 +1,10 @@
 cimport cython
+from pronghorn.http.h1.known cimport KnownBlocks as CKnownBlocks
 from pronghorn.http.request cimport FieldSection as CFieldSection, Request as CRequest
 
 cdef class HeadMemo:
     cdef readonly object _limits
+    cdef readonly CKnownBlocks _known
     cdef readonly str _scheme
     cdef public bytes line, block
     cdef public CRequest request
@@ -12,7 +14,7 @@ cdef class HeadMemo:
     cdef readonly tuple _free, _fixed
     cdef readonly bytes _begin, _finish
 
-    @cython.locals(last=CRequest, base=CFieldSection)
+    @cython.locals(last=CRequest, base=CFieldSection, first=bint)
     cpdef object parse(self, bytes line, bytes block)
     @cython.locals(begin=bytes, finish=bytes, last=CRequest, end=Py_ssize_t)
     cpdef object again(self, bytes data)
