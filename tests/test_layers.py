@@ -1,6 +1,7 @@
 """The shape of the source: what ARCHITECTURE.md's import table (test_architecture.py) does not say."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,3 +86,33 @@ def test_what_is_compiled_assigns_nothing_within_a_comprehension(path: Path) -> 
         if isinstance(node, ast.NamedExpr)
     ]
     assert inner == []
+
+
+def declared(path: Path) -> dict[str, set[str]]:
+    """The attributes of each class in a .pxd."""
+    classes: dict[str, set[str]] = {}
+    for line in path.read_text().splitlines():
+        if found := re.match(r"cdef class (\w+)", line):
+            names = classes[found[1]] = set()
+        elif found := re.match(r"    cdef (?:public |readonly )?[\w ]+ (\w+(?:, \w+)*)$", line):
+            names.update(found[1].split(", "))
+    return classes
+
+
+def slots(path: Path) -> dict[str, set[str]]:
+    """The `__slots__` of each class that has them."""
+    return {
+        node.name: set(ast.literal_eval(statement.value))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+        for statement in node.body
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__slots__"
+    }
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.pxd")), ids=name_of)
+def test_what_is_compiled_has_the_attributes_of_its_source(path: Path) -> None:
+    """One that is missing in the .pxd is an AttributeError in the compiled build only."""
+    written = slots(path.with_suffix(".py"))
+    for name, names in declared(path).items():
+        assert names == written[name], name

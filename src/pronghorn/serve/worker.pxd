@@ -14,7 +14,7 @@ cdef class Worker(Commons):
     cdef public CStreams streams
     cdef public CPersistence persistence
     cdef public CTurn turn
-    cdef public object _access, _siblings, _bases, _targets, _posts, _batch, _errands, _bell, _pulse_at, _calls_most
+    cdef public object observation, _siblings, _bases, _targets, _posts, _batch, _errands, _bell, _pulse_at, _calls_most
     cdef public bint _polling
     cdef public Py_ssize_t _round_calls
 
