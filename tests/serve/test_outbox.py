@@ -17,6 +17,7 @@ from pronghorn.errors import ClientDisconnected
 from pronghorn.serve import outbox as outbox_module
 from pronghorn.serve.outbox import BATCH_MOST, HIGH_WATER, Held, Outbox
 from pronghorn.serve.streams import Streams
+from pronghorn.wsgi import spool
 from tests.serving import PATIENCE, until
 
 ENDLESS = 1 << 40
@@ -409,7 +410,7 @@ def test_a_full_disk_costs_no_descriptor_and_no_octet(monkeypatch: pytest.Monkey
     desk = Desk(0)
     desk.outbox.put(b"small")
     desk.outbox.put(b"large" * 100)
-    monkeypatch.setattr(tempfile, "TemporaryFile", full_disk)
+    monkeypatch.setattr(spool, "temporary_file", full_disk)
     before = descriptors()
     for _ in range(10):
         desk.outbox.spill()
@@ -420,7 +421,7 @@ def test_a_full_disk_costs_no_descriptor_and_no_octet(monkeypatch: pytest.Monkey
 
 
 def test_a_full_disk_makes_the_producer_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "TemporaryFile", full_disk)
+    monkeypatch.setattr(spool, "temporary_file", full_disk)
     desk = Desk(0, crowded=True)
     desk.outbox.put(bytes(HIGH_WATER + 1))
     thread, ends = in_thread(desk.outbox.wait_for_room)

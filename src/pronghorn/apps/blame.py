@@ -4,7 +4,6 @@ import importlib
 import linecache
 import os
 import site
-import sysconfig
 import traceback
 from types import TracebackType
 
@@ -14,7 +13,11 @@ _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _IMPORTLIB = os.path.dirname(os.path.abspath(importlib.__file__)) + os.sep
 _LIBRARIES = tuple(
     path + os.sep
-    for path in {sysconfig.get_path("stdlib"), *site.getsitepackages(), site.getusersitepackages()}
+    for path in {
+        os.path.dirname(os.path.abspath(os.__file__)),
+        *site.getsitepackages(),
+        site.getusersitepackages(),
+    }
 )
 
 WHOLE = "The whole traceback is shown with --log-level debug."

@@ -11,11 +11,9 @@ Whatever goes wrong is told in a few lines that name the user's file and line.
 """
 
 import ast
-import difflib
 import importlib
 import inspect
 import os
-import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
@@ -24,6 +22,15 @@ from typing import Any
 from pronghorn.apps import blame
 from pronghorn.apps.paste import is_paste, load_paste
 from pronghorn.errors import ApplicationLoadError
+from pronghorn.later import Later
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import difflib
+    import pkgutil
+else:
+    difflib = Later("difflib")  # only for what is wrong
+    pkgutil = Later("pkgutil")
 
 Application = Callable[..., Any]
 

@@ -13,9 +13,15 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from pronghorn.errors import ApplicationLoadError
+from pronghorn.later import Later
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from urllib import parse
+else:
+    parse = Later("urllib.parse")  # only where there is such a file
 
 # "config:" takes any name. A module's name has neither "#" nor, as its last part, one of these endings.
 _SPEC = re.compile(r"(?:config:[^#]+|[^#:()]+\.(?:ini|conf))(?:#.*)?|[^#:()]*[./][^#:()]*#.+", re.DOTALL)
@@ -30,7 +36,7 @@ def is_paste(spec: str) -> bool:
 def file_and_name(spec: str) -> tuple[str, str]:
     """The path as it is given, and the section's name, or "", of what `is_paste` says yes to."""
     path, _, name = spec.partition("#")
-    return unquote(path.removeprefix("config:")) if path.startswith("config:") else path, name
+    return parse.unquote(path.removeprefix("config:")) if path.startswith("config:") else path, name
 
 
 def files_of(spec: str, base: str) -> list[str]:
@@ -51,7 +57,7 @@ def files_of(spec: str, base: str) -> list[str]:
                 named = _OTHER_FILE.findall(file.read())
         except OSError:
             continue
-        waiting += [os.path.join(folder, unquote(name.replace("%(here)s", folder))) for name in named]
+        waiting += [os.path.join(folder, parse.unquote(name.replace("%(here)s", folder))) for name in named]
     return list(files)
 
 

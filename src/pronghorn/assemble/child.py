@@ -5,7 +5,6 @@ import contextlib
 import faulthandler
 import logging
 import os
-import random
 import signal
 import sys
 import threading
@@ -15,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
-from pronghorn.apps.error_page import ErrorPage
 from pronghorn.assemble import parts, working
 from pronghorn.config.settings import Settings
 from pronghorn.errors import ApplicationLoadError, ConfigError, StartupError
@@ -147,6 +145,8 @@ def _load(settings: Settings, heir: Inheritance) -> None:
     except (ApplicationLoadError, ConfigError) as error:
         if not settings.process.reload:
             raise
+        from pronghorn.apps.error_page import ErrorPage
+
         heir.log.error("%s\n  Waiting for the next change of a file.", error)
         heir.served = parts.Served(ErrorPage(error))
 
@@ -255,12 +255,16 @@ def _lifetime(options: ProcessOptions) -> Lifetime:
     never = float("inf")
     requests: float = never
     if options.max_requests:
-        requests = options.max_requests + random.randint(0, options.max_requests_jitter)
+        requests = options.max_requests + round(_up_to(options.max_requests_jitter))
     until = never
     if options.max_worker_lifetime:
-        longer = random.uniform(0, options.max_worker_lifetime_jitter)
-        until = time.monotonic() + options.max_worker_lifetime + longer
+        until = time.monotonic() + options.max_worker_lifetime + _up_to(options.max_worker_lifetime_jitter)
     return Lifetime(requests, until, options.max_worker_memory or never)
+
+
+def _up_to(most: float) -> float:
+    """At random, from 0. Not with `random`, which costs each process 0.4 MB."""
+    return most * int.from_bytes(os.urandom(4)) / 2**32
 
 
 def end_process(code: int) -> NoReturn:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from pronghorn import __version__
+from pronghorn import __version__, later
 from pronghorn.apps.load import load
 from pronghorn.config import check as checks
 from pronghorn.config import routes, sources
@@ -213,7 +213,10 @@ def write_pid(settings: Settings, leaving: ExitStack) -> None:
 def identity(settings: Settings) -> Identity | None:
     """Who the workers are to be, if they are to be somebody else. Raises ConfigError."""
     process = settings.process
-    return resolve(process.user, process.group) if process.user or process.group else None
+    if not process.user and not process.group:
+        return None
+    later.load_all()  # whoever that is may not be able to read them; shared, for the master asks, too
+    return resolve(process.user, process.group)
 
 
 def hand_over(settings: Settings, listeners: Sequence[Listener], who: Identity) -> None:

@@ -137,7 +137,7 @@ class _Server:
             who = parts.identity(self._settings)
             if who is not None:
                 parts.hand_over(self._settings, [], who)
-        except StartupError as error:
+        except (StartupError, ImportError) as error:
             self._log.error("USR1: %s", error)
 
 

@@ -1,5 +1,7 @@
 """A worker's parts, put together: the same with and without a master."""
 
+# Werkzeug asks for this codec in each request: not in a worker's first, when a descriptor may lack.
+import encodings.idna  # noqa: F401
 import io
 import logging
 from collections.abc import Sequence

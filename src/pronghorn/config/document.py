@@ -2,7 +2,6 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,6 +10,13 @@ from pronghorn.config.lines import Path, lines_of
 from pronghorn.config.near import near
 from pronghorn.config.variables import Unfilled, filled
 from pronghorn.errors import ConfigError
+from pronghorn.later import Later
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import tomllib
+else:
+    tomllib = Later("tomllib")  # only where there is a file
 
 PYPROJECT = "pyproject.toml"
 

@@ -1,6 +1,7 @@
 """The command line, from the options' declarations. This module costs the import of argparse."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import Field
 from typing import Any, NamedTuple, NoReturn
@@ -144,10 +145,24 @@ def _epilog(command: str) -> str:
 class _Formatter(argparse.HelpFormatter):
     """The list of commands keeps its lines."""
 
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         if "\n" in text:
             return "".join(indent + line for line in text.splitlines(keepends=True))
         return super()._fill_text(text, width, indent)
+
+
+def _columns() -> int:
+    """Of the terminal. argparse would ask shutil, which costs each process 0.4 MB."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isascii() and said.isdigit() and int(said):
+        return int(said)
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except OSError:  # no terminal
+        return 80
 
 
 def _add_own(parser: argparse.ArgumentParser, command: str) -> None:

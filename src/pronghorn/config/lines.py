@@ -7,7 +7,14 @@ to end.
 """
 
 import re
-import tomllib
+
+from pronghorn.later import Later
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import tomllib
+else:
+    tomllib = Later("tomllib")  # only where there is a file
 
 Path = tuple[str | int, ...]
 

@@ -1,7 +1,14 @@
 """The nearest known name to one that is not known."""
 
-import difflib
 from collections.abc import Iterable
+
+from pronghorn.later import Later
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = Later("difflib")  # only for suggestions
 
 
 def nearest(name: str, known: Iterable[str], least: float = 0.6) -> str:

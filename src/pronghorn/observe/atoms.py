@@ -7,15 +7,21 @@ What a client sent is escaped: a log line is one line, and its quotes are the fo
 """
 
 import binascii
-import difflib
 import os
 import re
 import time
 from collections.abc import Callable
 from typing import Any
 
+from pronghorn.later import Later
 from pronghorn.observe.asked import Asked, FieldText, LineText
 from pronghorn.observe.record import Exchange, Head, Line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = Later("difflib")  # only for suggestions
 
 COMBINED = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'
 

@@ -7,14 +7,12 @@
 Each takes one argument, a HookInfo. HOOKS says which there are.
 """
 
-import difflib
 import importlib
 import inspect
 import linecache
 import logging
 import os
 import site
-import sysconfig
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,6 +20,13 @@ from types import ModuleType
 from typing import Any
 
 from pronghorn.errors import ConfigError
+from pronghorn.later import Later
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = Later("difflib")  # only with --hooks
 
 HOOKS: dict[str, tuple[str, str]] = {
     "on_starting": ("master", "Before the addresses are bound. If it raises, the server does not start."),
@@ -41,7 +46,7 @@ _CUTOFF = 0.75
 """How like a hook's a name must be to be taken for a slip: `on_start` and `on_ready` are."""
 
 _LIBRARIES = (
-    sysconfig.get_path("stdlib") + os.sep,
+    os.path.dirname(os.__file__) + os.sep,
     *(path + os.sep for path in site.getsitepackages()),
     site.getusersitepackages() + os.sep,
 )

@@ -253,7 +253,7 @@ class Master:
             return
         try:
             job = self._around.reread()
-        except (StartupError, OSError) as error:
+        except (StartupError, OSError, ImportError) as error:
             self._log.error("%s: the settings cannot be used, the old ones stay: %s", why, error)
             self._herald.reloading()
             self._herald.ready(self._wanted, self._now)

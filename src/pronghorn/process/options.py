@@ -2,14 +2,20 @@
 
 from dataclasses import dataclass
 
+from pronghorn.later import Later
 from pronghorn.option import option
-from pronghorn.process.cpus import usable_cpus
 from pronghorn.process.privileges import parse_umask
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pronghorn.process import cpus
+else:
+    cpus = Later("pronghorn.process.cpus")  # only for `--workers auto`
 
 
 def _workers(text: str) -> int:
     if text == "auto":
-        return usable_cpus()
+        return cpus.usable_cpus()
     if not (text.isascii() and text.isdigit()) or len(text) > 6:
         raise ValueError(f"{text!r} is neither a whole number nor auto.")
     return int(text)

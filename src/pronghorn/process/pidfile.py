@@ -10,9 +10,15 @@ become another process's since; a server that runs must not lose its file to a s
 """
 
 import os
-import tempfile
 
 from pronghorn.errors import ConfigError
+from pronghorn.later import Later
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import tempfile
+else:
+    tempfile = Later("tempfile")  # only with --pid
 
 _PROGRAM = b"pronghorn"
 

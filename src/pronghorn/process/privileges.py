@@ -8,7 +8,6 @@ The order matters: groups first, for only root may change them (setgroups(2)); t
 proof that there is no way back.
 """
 
-import difflib
 import grp
 import os
 import pwd
@@ -18,6 +17,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from pronghorn.errors import ConfigError
+from pronghorn.later import Later
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = Later("difflib")  # only for suggestions
 
 # (uid_t)-1 means "leave as it is" to chown(2) and setresuid(2), so it can be nobody's.
 _MOST_ID = 2**32 - 2

@@ -9,14 +9,20 @@ import json
 import logging
 import os
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import NamedTuple
 
+from pronghorn.later import Later
 from pronghorn.net.listen import Listener
 from pronghorn.process.inbox import Inbox
 from pronghorn.process.systemd import Notifier
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import subprocess
+else:
+    subprocess = Later("subprocess")  # only for USR2
 
 VARIABLE = "_PRONGHORN_UPGRADE"
 
@@ -35,7 +41,7 @@ class Successor:
     """The new master, as the old one sees it."""
 
     def __init__(self, listeners: Sequence[Listener], directory: str) -> None:
-        """Start it in the directory. Raises OSError."""
+        """Start it in the directory. Raises OSError; or ImportError, where Python has been removed."""
         ours, theirs = socket.socketpair()
         self._end = ours
         sockets = [Inherited(one.socket.fileno(), str(one.address), one.sole) for one in listeners]
@@ -51,7 +57,7 @@ class Successor:
                 pass_fds=passed,
                 cwd=directory,
             )
-        except OSError:
+        except (OSError, ImportError):
             ours.close()
             raise
         finally:
@@ -118,7 +124,7 @@ class Handover:
         self._log.info("a new master is started")
         try:
             self._successor = Successor(self._listeners, self._directory)
-        except OSError as error:
+        except (OSError, ImportError) as error:
             self._log.error("a new master cannot be started: %s", error)
             return
         self._inbox.watch(self._successor.fileno(), self._speaks)

@@ -11,7 +11,6 @@ and the leader who flushes, so all that waits is touched under the lock; nothing
 """
 
 import os
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from collections.abc import Callable
 from pronghorn.errors import ClientDisconnected
 from pronghorn.net.transport import FILE_MOST, Part, Transport
 from pronghorn.serve.streams import Streams
+from pronghorn.wsgi import spool
 
 HIGH_WATER = 1 << 20
 """Octets that wait in memory before their producer has to (DESIGN: 1 MiB)."""
@@ -358,7 +358,7 @@ class Outbox:
         """Move all octets that wait in memory to a temporary file; False if the disk refuses."""
         moved: deque[Part | _FilePart] = deque()
         try:
-            with tempfile.TemporaryFile(prefix="pronghorn-answer-") as file:
+            with spool.temporary_file() as file:
                 last: _FilePart | None = None  # the part of our file that ends where the next octets go
                 offset = 0
                 for part in self._parts:

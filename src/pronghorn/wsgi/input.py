@@ -5,8 +5,9 @@ the end there is b"", and never an octet of the next request.
 """
 
 import io
-import tempfile
 from typing import BinaryIO
+
+from pronghorn.wsgi import spool
 
 SMALL = 64 * 1024
 """Octets that any body may have in memory; a thousand clients that stall in a body hold 64 MiB."""
@@ -90,7 +91,7 @@ class RequestBody:
         return True
 
     def _spool(self, block: bytes) -> None:
-        self._file = file = tempfile.TemporaryFile(prefix="pronghorn-body-")  # noqa: SIM115
+        self._file = file = spool.temporary_file()
         file.write(b"".join(self._blocks))
         file.write(block)
         self._blocks = []

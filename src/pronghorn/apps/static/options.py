@@ -1,6 +1,5 @@
 """How Static behaves. Every field has a default; WhiteNoise's names mean here what they mean there."""
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -8,6 +7,13 @@ from typing import Any
 
 from pronghorn.errors import ConfigError
 from pronghorn.http.fields import TOKEN, VALUE
+from pronghorn.later import Later
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = Later("difflib")  # only for suggestions
 
 CODINGS = {"zstd": ".zst", "br": ".br", "gzip": ".gz"}
 """Content codings and the ending of the files that hold them, in the order in which we prefer them."""
