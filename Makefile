@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 COMPILED := .venv-compiled
 SOURCES := src tests tests_compiled bench examples setup.py
 
-.PHONY: serve test test-compiled check bench bench-quick clean
+.PHONY: serve test test-compiled check bench bench-quick importtime clean
 serve: $(VENV)/.installed
 	$(BIN)/pronghorn --config examples/site/pronghorn.toml
 
@@ -30,6 +30,10 @@ bench: $(VENV)/.installed
 # Is the working tree slower than the last release, or than REV=abc123? Ends with 1 if so.
 bench-quick: $(VENV)/.installed
 	$(BIN)/python -m bench.versus $(REV)
+
+# What a start imports, how long it takes, what an idle process holds: docs/start.md.
+importtime: $(VENV)/.installed
+	$(BIN)/python -m bench.start
 
 clean:
 	rm -rf $(VENV) $(COMPILED) build src/*.egg-info
