@@ -31,8 +31,14 @@ def pss(pids: Iterable[int]) -> int:
 
 def workers_of(server: Server, count: int) -> set[int]:
     """Those that answer; the mold never does."""
-    eventually(lambda: len(server.answering() & server.worker_pids()) == count, f"{count} workers answer")
-    return server.answering() & server.worker_pids()
+    seen: list[set[int]] = []
+
+    def all_answer() -> bool:
+        seen.append(server.answering() & server.worker_pids())
+        return len(seen[-1]) == count
+
+    eventually(all_answer, f"{count} workers answer")
+    return seen[-1]
 
 
 def test_the_application_is_imported_once() -> None:

@@ -89,11 +89,11 @@ class ServerProcess:
 def process(
     *, rlimits: dict[int, int] | None = None, limits: dict[str, int] | None = None, **options: Any
 ) -> Iterator[ServerProcess]:
-    """A server of `tests.serve.apps.site`; the keywords are those of ServeOptions."""
+    """A server of `tests.serve.apps.site`; the keywords are those of ServeOptions, or True for a flag."""
     command = [sys.executable, "-m", "pronghorn", "tests.serve.apps:site", "--bind", "127.0.0.1:0"]
     command.append("--no-master")  # the process is the worker
     for name, value in {**options, **(limits or {})}.items():
-        command += ["--" + name.replace("_", "-"), str(value)]
+        command += ["--" + name.replace("_", "-"), *([] if value is True else [str(value)])]
     with tempfile.TemporaryFile() as log:
         child = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
         try:

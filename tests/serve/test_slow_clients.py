@@ -318,7 +318,10 @@ def test_an_answer_before_a_close_is_not_lost_to_a_reset() -> None:
 
 
 def test_out_of_descriptors_is_not_the_end() -> None:
-    with process(rlimits={resource.RLIMIT_NOFILE: 48}, threads=2) as server, ExitStack() as stack:
+    with (
+        process(rlimits={resource.RLIMIT_NOFILE: 48}, threads=2, no_defer_accept=True) as server,
+        ExitStack() as stack,
+    ):
         clients = [stack.enter_context(server.connect()) for _ in range(80)]
         server.wait_for_log("no descriptors left")
         assert clients[0].ask(head("GET", "/quick")).body == b"quick", "whoever is in is served"

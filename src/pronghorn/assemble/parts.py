@@ -108,6 +108,8 @@ def open_listeners(
                 listeners += [take_over(one.fd, address, one.sole) for one in inherited]
             else:
                 listeners += bind(address, settings.listen.backlog)
+        for listener in listeners:
+            listener.defer_accept(not settings.listen.no_defer_accept)
         if predecessor is not None:
             predecessor.close_rest()
     except BaseException:

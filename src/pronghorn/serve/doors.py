@@ -183,10 +183,16 @@ class Doors:
         if self._siblings is not None:
             self._siblings.ring()
 
+    def expect_end(self) -> None:
+        """Have the kernel hand over who has not sent anything yet (Listener.defer_accept)."""
+        for acceptor in self._acceptors:
+            acceptor.listener.defer_accept(False)
+
     def withdraw(self) -> None:
         """Let nobody else in, and take who is in already. `finish` in a moment."""
         self._resume_at = self._look_at = NEVER
         self._yielding = False
+        self.expect_end()
         for acceptor in self._acceptors:
             acceptor.listener.withdraw()
             acceptor.watch(True)

@@ -68,6 +68,7 @@ class Drain:
             delay = self._worker.options.drain_delay if self.asked is End.FINAL else 0.0
             self.alarm = now + delay
             if delay:
+                self._worker.doors.expect_end()
                 self._worker.log.info("not ready any more; the drain begins in %g s", delay)
         if self.stage is Stage.UNREADY and (now >= self.alarm or self.asked is not End.FINAL):
             self._begin(now)
