@@ -4,12 +4,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from time import time
 from typing import Any
-from urllib.parse import quote
 
 from pronghorn.apps.static import ranges
 from pronghorn.apps.static.cache import Descriptor, StartResponse
 from pronghorn.apps.static.conditional import FAILED, NOT_MODIFIED, evaluate, range_applies
 from pronghorn.apps.static.fields import Headers, modified, of_not_modified
+from pronghorn.apps.static.quoting import Quoter
 from pronghorn.wsgi.file_wrapper import FilePart, FileWrapper
 
 SMALL = 65536
@@ -33,6 +33,10 @@ _NOT_IN_ERRORS = frozenset({"etag", "last-modified", "accept-ranges", "cache-con
 _PARTS_MOST = 1 << 20
 _TRIES = 8
 Environ = dict[str, Any]
+
+_quote_path = Quoter("/!$&'()*+,;=:@")
+_quote_query = Quoter("/!$&'()*+,;=:@?%[]")
+
 Refuse = Callable[[str, Environ, StartResponse, Headers], Iterable[bytes]]
 """Answers with an error page: (status, environ, start_response, more fields)."""
 
@@ -222,11 +226,11 @@ class Refusal:
 def location(environ: Environ) -> str:
     """Quoted anew, octet by octet, with exactly one slash at the start: `//host` is another site."""
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-    where = "/" + quote(path.strip("/").encode("latin-1", "replace"), safe="/!$&'()*+,;=:@~")
+    where = "/" + _quote_path(path.strip("/").encode("latin-1", "replace"))
     where = where if where == "/" else where + "/"
     query = environ.get("QUERY_STRING", "")
     if query:
-        where += "?" + quote(query.encode("latin-1", "replace"), safe="/!$&'()*+,;=:@~?%[]")
+        where += "?" + _quote_query(query.encode("latin-1", "replace"))
     return where
 
 
