@@ -4,7 +4,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 COMPILED := .venv-compiled
-SOURCES := src tests tests_compiled bench examples setup.py
 
 .PHONY: serve test test-compiled check bench bench-quick importtime clean
 serve: $(VENV)/.installed
@@ -19,8 +18,8 @@ test-compiled: $(COMPILED)/.installed
 	$(COMPILED)/bin/python -m pytest $(TESTS) tests_compiled
 
 check: $(VENV)/.installed-dev
-	$(BIN)/ruff format --check $(SOURCES)
-	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
 	$(BIN)/mypy
 
 # All of it, and docs/benchmarks.md; `make bench ARGS=--resume` goes on with a run that was interrupted.
