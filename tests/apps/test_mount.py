@@ -7,7 +7,7 @@ from wsgiref.validate import validator
 
 import pytest
 
-from pronghorn.apps.hosts import HostPattern
+from pronghorn.apps.hosts import HostPattern, normal_host
 from pronghorn.apps.mount import Mount, _Hosts, _Target
 from pronghorn.errors import ConfigError
 from tests.serving import Server, serving
@@ -442,3 +442,12 @@ def test_tables_that_cannot_be_meant(applications: Mapping[Any, Any], said: str)
         Mount(applications)
     assert said in str(caught.value)
     assert len(str(caught.value).splitlines()) <= 6
+
+
+def test_a_host_too_long_for_a_name_is_no_host_and_is_not_kept() -> None:
+    mount = Mount({"/": named("any"), ("a" * 63 + ".example", "/"): named("a")})
+    assert called(mount, "/", HTTP_HOST="%61" * 63 + ".example")[0] == "a", "the longest label"
+    kept = normal_host.cache_info().currsize
+    for host in ("%61" * 20_000, "a" * 60_000):
+        assert called(mount, "/", HTTP_HOST=host)[0] == "any"
+    assert normal_host.cache_info().currsize == kept

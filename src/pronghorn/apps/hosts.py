@@ -16,6 +16,9 @@ from pronghorn.http.h1.head import percent_decoded
 _LONGEST = 253
 """Octets of a name in the DNS (RFC 1035 section 2.3.4, without the root's)."""
 
+WRITTEN_MOST = 4096
+"""Octets: no name's Host field is longer. 253 characters of four octets, each percent-encoded, are 3036."""
+
 _WITH_PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]*))?")
 _NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 
@@ -27,6 +30,7 @@ _CHANGED = frozenset("ßς\u200c\u200d")
 def normal_host(host: str) -> tuple[str, str]:
     """(host, port) of a Host field's value, one character for each octet; ("", "") for what is no host.
 
+    host: at most WRITTEN_MOST octets; longer ones would be kept and take a millisecond, for nothing.
     The host is lower case, without a dot at its end, in ASCII form; IPv6 in brackets and shortest form.
     """
     found = _WITH_PORT.fullmatch(host)

@@ -10,7 +10,7 @@ the rules.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from pronghorn.apps.hosts import HostPattern, normal_host
+from pronghorn.apps.hosts import WRITTEN_MOST, HostPattern, normal_host
 from pronghorn.apps.pages import error_answer
 from pronghorn.errors import ConfigError
 from pronghorn.http.h1.head import percent_decoded
@@ -285,6 +285,8 @@ def _host_of(environ: Environ) -> tuple[str, str]:
     if not host:
         name, port = environ.get("SERVER_NAME", ""), environ.get("SERVER_PORT", "")
         host = f"[{name}]:{port}" if ":" in name and name[0] != "[" else f"{name}:{port}"
+    if len(host) > WRITTEN_MOST:
+        return "", ""
     name, port = normal_host(host)
     return name, port or _DEFAULT_PORTS.get(environ.get("wsgi.url_scheme", ""), "")
 
