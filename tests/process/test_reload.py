@@ -101,6 +101,20 @@ def test_a_signal_while_a_reload_is_under_way_loads_what_is_there_then() -> None
     assert load.failures == []
 
 
+def test_what_a_reload_had_begun_goes_when_the_next_one_begins() -> None:
+    """Also when that one fails: nobody is left who would wait for a place."""
+    with running(site("1"), "--workers", "2") as server:
+        before = server.wait_for_workers(2)
+        server.write(site("2", prelude="open('importing', 'w').close(); threading.Event().wait()"))
+        server.signal(signal.SIGHUP)
+        eventually((server.path / "importing").exists, "the second version is being imported")
+        server.write(BROKEN)
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("the reload is given up")
+        wait_until_only(server, before)
+        server.wait_for_version("1")
+
+
 @pytest.mark.parametrize(
     "hang",
     ["threading.Event().wait()", "import hashlib; hashlib.pbkdf2_hmac('sha256', b'a', b'b', 2_000_000_000)"],
@@ -218,6 +232,15 @@ def test_a_change_on_disk_is_loaded() -> None:
     with running(site("1"), "--reload") as server:
         server.write(site("2"))
         server.wait_for_version("2")
+
+
+def test_a_change_while_the_last_one_is_imported_is_loaded_too() -> None:
+    """At once after it: the workers that serve tell of it within a moment, and their word may not count."""
+    with running(site("1"), "--reload") as server:
+        save = "os.rename('next', 'served.py'); time.sleep(1)"
+        (server.path / "next").write_text(site("3"))
+        server.write(site("2", prelude=save))
+        server.wait_for_version("3")
 
 
 def test_while_new_code_fails_the_error_is_shown_and_the_next_save_mends_it() -> None:

@@ -130,8 +130,9 @@ class Master:
                 self._log.info("%s is to be replaced: %s", child, reason)
                 self._to_retire.append(child)
             case Told(child, Changed(path)):
-                # Each worker of a generation tells; one reload is enough.
-                if child.generation is self._now and (self._next is None or self._next.settled()):
+                # Each worker tells; one reload is enough. One that is to come has watched before it imported.
+                due = self._next is None or self._next.settled()
+                if child.generation is self._next or (due and child.generation is self._now):
                     self._reload(f"{path} has changed")
             case HungUp(child):
                 child.gone = True

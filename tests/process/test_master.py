@@ -1,0 +1,135 @@
+"""What the master decides, without processes: where an order of events matters that no test can force."""
+
+import logging
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pronghorn.observe.scoreboard import Scoreboard, State
+from pronghorn.process.children import Child, Generation, Role
+from pronghorn.process.hooks import Hooks
+from pronghorn.process.inbox import Told
+from pronghorn.process.master import Master
+from pronghorn.process.messages import Changed, Message
+from pronghorn.process.options import ProcessOptions
+from pronghorn.process.surroundings import Surroundings
+from pronghorn.process.systemd import Notifier
+
+ROWS = 16
+
+
+class Job:
+    options = ProcessOptions()
+    patience = 1.0
+
+
+class Fake:
+    """A child's channel, which leads nowhere."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+
+    def send(self, message: Message) -> None:
+        self.sent.append(message)
+
+
+@pytest.fixture
+def master() -> Iterator[Master]:
+    nothing: Any = lambda *_: None  # noqa: E731
+    around = Surroundings(
+        listeners=[],
+        board=Scoreboard(ROWS, 1),
+        ring=nothing,
+        hooks=Hooks("", {}),
+        systemd=Notifier({}),
+        predecessor=None,
+        reread=Job,
+        adopt_orphans=nothing,
+        reopen=nothing,
+        began=nothing,
+        relieve=nothing,
+        alone=nothing,
+        directory="/",
+        say=nothing,
+        log=logging.getLogger("tests.master"),
+    )
+    master = Master(Job(), around)
+    yield master
+    master._inbox.close()
+
+
+def worker(master: Master, generation: Generation, state: State = State.SERVING) -> Child:
+    child = Child(Role.WORKER, generation, Fake(), None)  # type: ignore[arg-type]
+    child.state = state
+    master._children.add(child)
+    return child
+
+
+def coming(master: Master) -> Generation:
+    assert master._next is not None
+    return master._next
+
+
+def a_while_ago(generation: Generation) -> None:
+    generation.began -= 10
+
+
+class TestAFileHasChanged:
+    """--reload: each worker that watches it tells."""
+
+    def test_one_reload_is_enough(self, master: Master) -> None:
+        first, second = worker(master, master._now), worker(master, master._now)
+        master._decide(Told(first, Changed("x.py")))
+        begun = coming(master)
+        master._decide(Told(second, Changed("x.py")))
+        assert coming(master) is begun, "it has told of the same change"
+
+    def test_another_change_during_the_reload_begins_it_anew(self, master: Master) -> None:
+        first = worker(master, master._now)
+        master._decide(Told(first, Changed("x.py")))
+        begun = coming(master)
+        starting = worker(master, begun, State.STARTING)
+        a_while_ago(begun)
+        master._decide(Told(first, Changed("x.py")))
+        assert coming(master).number > begun.number
+        assert (starting.state, first.state) == (State.LEAVING, State.SERVING)
+
+    def test_who_has_imported_the_old_file_tells_before_it_serves(self, master: Master) -> None:
+        """It watched before it imported: the change came after, whatever the others say and when."""
+        first = worker(master, master._now)
+        master._decide(Told(first, Changed("x.py")))
+        begun = coming(master)
+        starting = worker(master, begun, State.STARTING)
+        master._decide(Told(starting, Changed("x.py")))
+        assert coming(master).number > begun.number
+        assert starting.state is State.LEAVING
+        again = coming(master)
+        master._decide(Told(first, Changed("x.py")))
+        master._decide(Told(starting, Changed("x.py")))
+        assert coming(master) is again, "once for all who tell of it"
+
+    def test_who_leaves_has_no_say(self, master: Master) -> None:
+        old = worker(master, Generation(0, Job()), State.LEAVING)
+        master._decide(Told(old, Changed("x.py")))
+        assert master._next is None
+
+
+class TestHowManyWorkers:
+    def test_there_are_bounds(self, master: Master, caplog: pytest.LogCaptureFixture) -> None:
+        """Rows for those that start and leave, too."""
+        most = ROWS // 4
+        for wanted, granted in [(most, most), (most + 1, most), (1, 1), (0, 1)]:
+            caplog.clear()
+            master._want(wanted)
+            assert master._wanted == granted
+            assert ("there are" in caplog.text) == (wanted != granted)
+
+
+def test_a_generation_has_settled_a_moment_after_it_began() -> None:
+    generation = Generation(1, SimpleNamespace())  # type: ignore[arg-type]
+    assert not generation.settled()
+    a_while_ago(generation)
+    assert generation.settled() and time.monotonic() > generation.began
