@@ -132,6 +132,7 @@ def test_a_killed_mold_stops_nobody() -> None:
         load.wait_for_more()
         assert load.failures == []
         os.kill(min(workers), signal.SIGKILL)
+        server.wait_until_gone({min(workers)})
         eventually(lambda: len(set(load.pids) & server.worker_pids()) == 2, "a replacement all the same")
     assert {failure.pid for failure in load.failures} <= {min(workers), None}
 
@@ -160,7 +161,9 @@ def test_a_mold_that_hangs_is_replaced() -> None:
         (mold,) = server.worker_pids() - workers
         os.kill(mold, signal.SIGSTOP)
         os.kill(min(workers), signal.SIGKILL)
+        server.wait_until_gone({min(workers)})
         eventually(lambda: len(set(load.pids) & server.worker_pids()) == 2, "a replacement all the same")
+        assert mold not in server.worker_pids(), "it was killed"
 
 
 def test_reload_after_reload() -> None:
