@@ -14,8 +14,8 @@ from pronghorn.apps.static.app import Static
 from pronghorn.assemble.compose import Composed, compose
 from pronghorn.config.file import Found, from_file
 from pronghorn.errors import StartupError
-from tests.process.harness import Server, running
-from tests.serving import head, serving, until
+from tests.process.harness import Server, eventually, running, site
+from tests.serving import PATIENCE, head, serving, until
 
 APP = """
 import time
@@ -78,6 +78,53 @@ def test_the_health_check_and_the_metrics_come_before_all_routes(server: Server)
     assert (server.get("/healthz").status, server.get("/healthz").body) == (200, b"ok\n")
     assert server.get("/-/metrics").body.startswith(b"# TYPE pronghorn_responses_total counter\n")
     assert server.get("/nothing-of-the-kind").status == 200, "the command line's application is at /"
+
+
+HOLD = """
+    elif path == "/hold":
+        open("held", "a").write("x")
+        while not os.path.exists("go"):
+            time.sleep(0.01)"""
+FILES = """
+[[route]]
+path = "/files"
+root = "."
+"""
+LIMITED = """
+[[route]]
+path = "/limited"
+app = "served:app"
+limit_request_body = 1
+"""
+
+
+@pytest.mark.parametrize("routes", ["", FILES, LIMITED], ids=["none", "files", "limits"])
+@pytest.mark.parametrize("path", ["/healthz", "/-/metrics"])
+def test_own_paths_while_all_threads_are_stuck(routes: str, path: str, tmp_path: Path) -> None:
+    """As docs/deploy.md says it of a liveness probe: they wait for a thread, but with such routes."""
+    (tmp_path / "pronghorn.toml").write_text(routes)
+    flags = ("--threads", "2", "--health", "/healthz", "--metrics", "/-/metrics")
+    with (
+        running(site(routes=HOLD), "--config", str(tmp_path / "pronghorn.toml"), *flags) as server,
+        server.connect() as first,
+        server.connect() as second,
+        server.connect() as probe,
+    ):
+        held = server.path / "held"
+        for client in (first, second):
+            client.send(head("GET", "/hold"))
+        eventually(lambda: held.exists() and held.stat().st_size == 2, "two calls")
+        probe.send(head("GET", path))
+        if routes:
+            assert probe.read_answer().status == 200
+        else:
+            probe.socket.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                probe.read_answer()
+            probe.socket.settimeout(PATIENCE)
+        (server.path / "go").touch()
+        for client in (first, second) if routes else (first, second, probe):
+            assert client.read_answer().status == 200
 
 
 def test_a_route_has_its_own_time_limit(server: Server) -> None:
