@@ -8,6 +8,7 @@ with serving(app, threads=2) as server:
 import logging
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -282,6 +283,7 @@ def serving(
     limits: Limits | None = None,
     access: AccessLog | None = None,
     prepare: Callable[[Worker], None] | None = None,
+    tls: ssl.SSLContext | None = None,
     **options: Any,
 ) -> Iterator[Server]:
     """A worker in a thread, on a port of its own; the keywords are those of ServeOptions.
@@ -289,6 +291,9 @@ def serving(
     prepare: called with the worker before it runs.
     """
     listeners = bind(Address.parse(address), 128)
+    if tls is not None:
+        for listener in listeners:
+            listener.socket = tls.wrap_socket(listener.socket, server_side=True)
     log = _Records()
     log.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     errors = logging.Logger("served", logging.DEBUG)

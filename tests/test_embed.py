@@ -245,19 +245,6 @@ def test_an_address_in_use() -> None:
         pronghorn.make_server("127.0.0.1", taken.getsockname()[1], hello)
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-         "-keyout", path.with_suffix(".key"), "-out", path, "-days", "2", "-subj", "/CN=localhost",
-         "-addext", "subjectAltName=IP:127.0.0.1"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    path.write_bytes(path.read_bytes() + path.with_suffix(".key").read_bytes())
-    return path
-
-
 @pytest.mark.parametrize("once", [False, True])
 def test_the_tls_idiom(once: bool, certificate: Path) -> None:
     def scheme(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
