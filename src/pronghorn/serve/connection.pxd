@@ -20,5 +20,5 @@ cdef class Connection(Polled):
     cpdef bint ready(self, int mask) except -1
     @cython.locals(worker=CCommons, h1=CH1Connection, outbox=COutbox, deadline=double)
     cpdef bint _advance(self, CRequest request) except -1
-    @cython.locals(worker=CCommons, exchange=CH1Exchange, environ=dict)
-    cpdef call(self)
+    @cython.locals(worker=CCommons, exchange=CH1Exchange)
+    cpdef call(self, dict environ=*)

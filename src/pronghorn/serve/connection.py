@@ -312,12 +312,16 @@ class Connection(Polled):
 
     # The call
 
-    def call(self) -> None:
-        """Run the application for the request that is complete. The thread that owns the connection."""
+    def call(self, environ: Environ | None = None) -> None:
+        """Run the application for the request that is complete. The thread that owns the connection.
+
+        environ: what the maker has made of this request, if it was asked already.
+        """
         worker = self._worker
         exchange = self.exchange
         try:
-            environ = self.maker.make(exchange.request)
+            if environ is None:
+                environ = self.maker.make(exchange.request)
             body = self.body
             if body is not None:
                 environ["wsgi.input"] = body.stream

@@ -48,10 +48,11 @@ def answer_at_once(environ: Environ, start_response: Any) -> Iterable[bytes]:
     return answer(environ, start_response)
 
 
-def try_at_once(worker: "Worker", routing: Routing, connection: "Connection") -> bool | None:
+def try_at_once(worker: "Worker", routing: Routing, connection: "Connection") -> Environ | bool | None:
     """Answer what needs no application thread. Leader only.
 
-    True: it is answered. False: it needs a thread. None: it was refused.
+    True: it is answered. None: it was refused. Else it needs a thread: its environ, as good as new, or False
+    where none was made.
     """
     h1, exchange = connection.h1, connection.exchange
     if connection.body is not None or h1.content is not None:
@@ -61,7 +62,7 @@ def try_at_once(worker: "Worker", routing: Routing, connection: "Connection") ->
     environ = connection.maker.make(exchange.request)
     answer = routing.quick(environ)
     if answer is None:
-        return False
+        return environ
     environ[ANSWER] = answer
     connection.phase = CALL
     if worker.observer is not None:

@@ -18,5 +18,5 @@ cdef class Worker(Commons):
     cdef public bint _polling
     cdef public Py_ssize_t _round_calls
 
-    @cython.locals(turn=CTurn, token=list)
+    @cython.locals(turn=CTurn, token=list, environ=dict)
     cpdef object run_call(self, CConnection connection)

@@ -376,10 +376,12 @@ class Worker(Commons):
         """
         crew, turn = self.crew, self.turn
         turn.calls += 1
+        environ = None
         if self.routing is not None:
             done = try_at_once(self, self.routing, connection)
-            if done is not False:
+            if done is None or done is True:
                 return done
+            environ = done or None  # for a call here and now: nobody has to keep it, a thread makes its own
         connection.phase = QUEUED  # before anybody else may run it, or lead
         if not turn.watched:
             connection.outbox.release()
@@ -398,7 +400,7 @@ class Worker(Commons):
         turn.slot = token
         try:
             try:
-                connection.call()
+                connection.call(environ)
                 token.pop()
             except IndexError:
                 self._come_back(connection)
