@@ -62,6 +62,11 @@ class TestEachFile:
             assert ast.get_docstring(ast.parse(path.read_text()))
 
 
+def test_one_place_knows_what_was_meant() -> None:
+    """`option.did_you_mean`: so each part suggests alike."""
+    assert [name_of(path) for path in FILES if "get_close_matches" in path.read_text()] == ["option.py"]
+
+
 def test_functions_are_short_as_a_rule() -> None:
     lengths = sorted(
         (function.end_lineno or 0) - function.lineno + 1

@@ -98,8 +98,8 @@ def _refuse_misspelt(spec: str, settings: "Settings") -> None:
 
     from pronghorn.assemble.parts import import_paths
     from pronghorn.config.flags import COMMANDS
-    from pronghorn.config.near import nearest
     from pronghorn.errors import UsageError
+    from pronghorn.option import nearest
 
     meant = nearest(spec, COMMANDS, 0.75) if spec.isidentifier() else ""
     declared = settings.composition.apps.get(spec)

@@ -6,11 +6,21 @@
 
 The flag (`--limit-request-fields`), the environment variable (`PRONGHORN_LIMIT_REQUEST_FIELDS`), the
 key in the configuration file and the page in `docs/` all follow from it.
+
+A name that is none, of an option or of anything else that a person writes, is answered with the nearest
+one: `did_you_mean`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, Field, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from pronghorn.later import Later
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = Later("difflib")  # only for suggestions
 
 _KEY = "pronghorn"
 
@@ -79,3 +89,15 @@ def boolean(text: str) -> bool:
     if text.lower() in _FALSE:
         return False
     raise ValueError(f"{text!r} is neither true nor false.")
+
+
+def nearest(name: str, known: Iterable[str], least: float = 0.6) -> str:
+    """The known name that is most like it; empty if none is. least: how much they share, from 0 to 1."""
+    return next(iter(difflib.get_close_matches(name, list(known), 1, least)), "")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A question that suggests the nearest known name; empty if none is near. Hyphens are as underscores."""
+    known = list(known)
+    found = nearest(name.replace("-", "_") if any("_" in other for other in known) else name, known)
+    return f"Did you mean {found!r}?" if found else ""

@@ -23,13 +23,12 @@ from pronghorn.apps import blame
 from pronghorn.apps.paste import is_paste, load_paste
 from pronghorn.errors import ApplicationLoadError
 from pronghorn.later import Later
+from pronghorn.option import nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import difflib
     import pkgutil
 else:
-    difflib = Later("difflib")  # only for what is wrong
     pkgutil = Later("pkgutil")
 
 Application = Callable[..., Any]
@@ -175,8 +174,8 @@ def _no_module(name: str, absent: str) -> ApplicationLoadError:
     else:
         path = list(getattr(parent, "__path__", ())) if parent_name else [os.getcwd(), *sys.path]
         names = {found.name for found in pkgutil.iter_modules(path)} | _directories(path)
-        nearest = difflib.get_close_matches(last, names, 1, cutoff=0.7)
-        whole = absent[: len(absent) - len(last)] + nearest[0] + name[len(absent) :] if nearest else ""
+        meant = nearest(last, names, 0.7)
+        whole = absent[: len(absent) - len(last)] + meant + name[len(absent) :] if meant else ""
         mend = f"Did you mean `{whole}`?" if whole else "Name a module, or its directory with --chdir DIR."
     looked = _file_of(parent) if parent is not None else f"Looked in {os.getcwd()} and sys.path"
     return ApplicationLoadError(f"There is no module named {absent!r}.", where=looked, mend=mend)
@@ -202,8 +201,8 @@ def _usual(module: ModuleType) -> Any:
         if hasattr(module, name):
             return getattr(module, name)
     names = [name for name in vars(module) if not name.startswith("_")]
-    nearest = [match for usual in _USUAL_NAMES for match in difflib.get_close_matches(usual, names, 1)]
-    callables = nearest or [name for name in names if _defined_in(module, name)]
+    meant = [like for usual in _USUAL_NAMES if (like := nearest(usual, names))]
+    callables = meant or [name for name in names if _defined_in(module, name)]
     hint = f"Did you mean `{module.__name__}:{callables[0]}`?" if callables else _FORMS
     raise ApplicationLoadError(
         f"{module.__name__} has neither `application` nor `app`.", where=_file_of(module), mend=hint
@@ -218,10 +217,8 @@ def _defined_in(module: ModuleType, name: str) -> bool:
 def _missing(module: ModuleType, holder: Any, path: list[str], name: str) -> ApplicationLoadError:
     shown = f"{module.__name__}:{'.'.join(path)}" if path else module.__name__
     names = [known for known in dir(holder) if not known.startswith("_")]
-    nearest = difflib.get_close_matches(name, names, 1)
-    if not nearest:
-        nearest = [usual for usual in _USUAL_NAMES if usual in names][:1]
-    mend = f"Did you mean `{nearest[0]}`?" if nearest else "Name something that the module defines."
+    meant = nearest(name, names) or next((usual for usual in _USUAL_NAMES if usual in names), "")
+    mend = f"Did you mean `{meant}`?" if meant else "Name something that the module defines."
     return ApplicationLoadError(f"{shown} has no attribute {name!r}.", where=_file_of(module), mend=mend)
 
 

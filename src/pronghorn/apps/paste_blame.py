@@ -1,15 +1,15 @@
 """What is wrong in a PasteDeploy file: from the library's exceptions to sentences with a place."""
 
 import configparser
-import difflib
 import os
 import re
 from importlib import metadata
 from typing import Any
 
 from pronghorn.apps import blame
-from pronghorn.apps.paste_places import PasteError, Places, nearest
+from pronghorn.apps.paste_places import PasteError, Places
 from pronghorn.errors import ApplicationLoadError, StartupError
+from pronghorn.option import did_you_mean, nearest
 
 _FACTORY = "Name it with `use = egg:PACKAGE#NAME`, `use = call:module:callable`, or `paste.{}_factory = …`."
 _LIBRARY = os.sep + os.path.join("paste", "deploy") + os.sep
@@ -54,7 +54,7 @@ def _file_like(path: str) -> str:
         beside = os.listdir(folder or ".")
     except OSError:
         return f"There is no directory {folder} either."
-    return nearest(name, beside) or "Name it relative to the working directory (--chdir)."
+    return did_you_mean(name, beside) or "Name it relative to the working directory (--chdir)."
 
 
 def no_section(loader: Any, object_type: Any, name: str, where: str) -> PasteError:
@@ -68,7 +68,7 @@ def no_section(loader: Any, object_type: Any, name: str, where: str) -> PasteErr
     if len(fitting) > 1:
         what = f"{name!r} may be {' or '.join(f'[{section}]' for section in fitting)}."
         return PasteError(what, where=where, mend="Name one of them otherwise.")
-    mend = nearest(name, [key for key, found in known.items() if _any_is(found, prefixes)])
+    mend = did_you_mean(name, [key for key, found in known.items() if _any_is(found, prefixes)])
     if others := known.get(name):
         mend = f"[{others[0]}] is there, but here {_a(object_type.name)} is needed."
     elsewhere = "" if loader.filename in where else f" in {loader.filename}"
@@ -104,7 +104,7 @@ def no_egg(name: str, where: str) -> PasteError:
     mend = f"pip install {egg}"
     if egg.lower() == "paste":
         mend += "\nOf its parts, Pronghorn itself has urlmap, cascade and static."
-    elif like := nearest(egg, [one for one in known if one != "None"]):
+    elif like := did_you_mean(egg, [one for one in known if one != "None"]):
         mend += f"\n{like}"
     return PasteError(f"The package {egg!r} of {name} is not installed.", where=where, mend=mend)
 
@@ -128,7 +128,7 @@ def _no_entry_point(object_type: Any, name: str, where: str) -> PasteError:
     groups = [group for options in object_type.egg_protocols for group in options]
     found = metadata.distribution(egg)
     names = sorted({point.name for point in found.entry_points if point.group in groups})
-    mend = nearest(entry or "main", names) or (
+    mend = did_you_mean(entry or "main", names) or (
         f"It has {', '.join(names[:12])}." if names else "It has none."
     )
     return PasteError(
@@ -219,17 +219,17 @@ def _interpolation(error: configparser.InterpolationError, places: Places) -> Pa
 def _said_by_library(section: str, options: dict[str, str], error: Exception, places: Places) -> PasteError:
     said, kind = told(error), section.partition(":")[0]
     if "No loader given" in said:
-        like = difflib.get_close_matches("use", options, 1)
+        like = nearest("use", options)
         mend = (
-            f"Is {like[0]!r} meant to be 'use'?"
+            f"Is {like!r} meant to be 'use'?"
             if like
             else _FACTORY.format({"application": "app"}.get(kind, kind))
         )
         return PasteError(f"[{section}] does not say what it is.", where=places.section(section), mend=mend)
     if "missing a" in said:
         key = "next" if kind == "filter-app" else "pipeline"
-        like = difflib.get_close_matches(key, options, 1)
-        mend = f"Is {like[0]!r} meant to be {key!r}?" if like else f"Add `{key} = …`."
+        like = nearest(key, options)
+        mend = f"Is {like!r} meant to be {key!r}?" if like else f"Add `{key} = …`."
         return PasteError(f"[{section}] has no {key!r}.", where=places.section(section), mend=mend)
     if extra := re.search(r"\(disallowed\) settings: (.*)$", str(error)):
         key = extra[1].partition(", ")[0]

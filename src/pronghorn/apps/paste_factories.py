@@ -15,11 +15,12 @@ from typing import Any
 from pronghorn.apps.middleware.registry import NAMES
 from pronghorn.apps.mount import not_found
 from pronghorn.apps.paste_cascade import Cascade
-from pronghorn.apps.paste_places import PasteError, nearest
+from pronghorn.apps.paste_places import PasteError
 from pronghorn.apps.paste_urlmap import parse_key, urlmap_of
 from pronghorn.apps.paste_values import typed
 from pronghorn.apps.static.app import Static
 from pronghorn.apps.static.options import StaticOptions
+from pronghorn.option import did_you_mean
 
 WSGIApplication = Callable[..., Iterable[bytes]]
 
@@ -41,7 +42,8 @@ def cascade(loader: Any, global_conf: Mapping[str, str], catch: str = "404", **k
     for key in keys:
         if not key.startswith("app"):
             mend = (
-                nearest(key, ["catch", "app1"]) or "Applications are app1, app2, …; the other key is catch."
+                did_you_mean(key, ["catch", "app1"])
+                or "Applications are app1, app2, …; the other key is catch."
             )
             raise PasteError(f"A cascade has no option {key!r}.", mend=mend, key=key)
     if not keys:

@@ -3,9 +3,7 @@
 configparser keeps no line numbers, so the file is read a second time; only when something is wrong.
 """
 
-import difflib
 import re
-from collections.abc import Iterable
 
 from pronghorn.errors import ApplicationLoadError, ConfigError
 
@@ -71,9 +69,3 @@ def _lines(path: str) -> list[str]:
             return file.read().splitlines()
     except OSError:
         return []
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """ "Did you mean …?", or "" where nothing comes near."""
-    found = difflib.get_close_matches(name, sorted(known), 1)
-    return f"Did you mean {found[0]!r}?" if found else ""

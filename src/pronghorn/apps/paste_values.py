@@ -9,8 +9,8 @@ import typing
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from pronghorn.apps.paste_places import PasteError, nearest
-from pronghorn.option import boolean
+from pronghorn.apps.paste_places import PasteError
+from pronghorn.option import boolean, did_you_mean
 
 
 def typed(
@@ -30,7 +30,7 @@ def typed(
     for key, text in options.items():
         name = key.replace("-", "_")
         if name not in known:
-            mend = nearest(name, known) or (f"It has {', '.join(known)}." if known else "It has none.")
+            mend = did_you_mean(name, known) or (f"It has {', '.join(known)}." if known else "It has none.")
             raise PasteError(f"{what} has no option {key!r}.", mend=mend, key=key)
         try:
             values[name] = value(text, hints.get(name, str))

@@ -17,11 +17,12 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
-from pronghorn.apps.paste_places import Places, nearest
+from pronghorn.apps.paste_places import Places
 from pronghorn.assemble.start import run
 from pronghorn.config import check, sources
 from pronghorn.config.settings import Settings, all_options
 from pronghorn.errors import ConfigError, StartupError
+from pronghorn.option import did_you_mean
 from pronghorn.wsgi.call import WSGIApplication
 
 _ELSEWHERE = {
@@ -72,7 +73,9 @@ def _layer(keys: dict[str, str], file: "_File") -> sources.Layer:
         if name not in known:
             instead = _ELSEWHERE.get(name)
             mend = (
-                f"Did you mean {instead!r}?" if instead in known else nearest(name, [*known, "host", "port"])
+                f"Did you mean {instead!r}?"
+                if instead in known
+                else did_you_mean(name, [*known, "host", "port"])
             )
             raise ConfigError(
                 f"There is no option {key!r}.",

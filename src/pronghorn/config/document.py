@@ -7,10 +7,10 @@ from typing import Any
 
 from pronghorn.config import shapes
 from pronghorn.config.lines import Path, lines_of
-from pronghorn.config.near import near
 from pronghorn.config.variables import Unfilled, filled
 from pronghorn.errors import ConfigError
 from pronghorn.later import Later
+from pronghorn.option import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,7 +107,9 @@ class Document:
             if not error.missing:
                 mend = "Write ${NAME}, ${NAME:-default}, or $${ for ${."
             else:
-                mend = near(error.missing, environ) or f"Set it, or write ${{{error.missing}:-default}}."
+                mend = (
+                    did_you_mean(error.missing, environ) or f"Set it, or write ${{{error.missing}:-default}}."
+                )
             raise self.error(path, str(error), mend) from error
 
     def line(self, path: Path, root: Path | None = None) -> int:
@@ -133,7 +135,7 @@ class Document:
         """To be raised: there is no such key. mend: for the case that no known name is near."""
         name = str(path[-1])
         known = list(known)
-        hint = near(name, known) or mend or f"There are: {', '.join(known)}."
+        hint = did_you_mean(name, known) or mend or f"There are: {', '.join(known)}."
         return self.error(path, what or f"Unknown key {name!r}.", hint)
 
     def text_at(self, path: Path) -> Any:

@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 from pronghorn.config import shapes
 from pronghorn.config.composition import Composition
 from pronghorn.config.document import PYPROJECT, Document, resolved
-from pronghorn.config.near import near, nearest
 from pronghorn.config.settings import options_by_name
 from pronghorn.config.sources import Given, Layer, parse
 from pronghorn.config.tables import SECTIONS, read_tables
 from pronghorn.errors import ConfigError
-from pronghorn.option import Option
+from pronghorn.option import Option, did_you_mean, nearest
 
 NAME = "pronghorn.toml"
 VARIABLE = "PRONGHORN_CONFIG"
@@ -74,7 +73,7 @@ def find(named: str, environ: Mapping[str, str], here: str) -> Found | None:
 def _absent(source: str, named: str, path: str) -> ConfigError:
     folder = os.path.dirname(path)
     names = os.listdir(folder) if os.path.isdir(folder) else []
-    hint = near(os.path.basename(path), names) or f"Looked for {os.path.abspath(path)}."
+    hint = did_you_mean(os.path.basename(path), names) or f"Looked for {os.path.abspath(path)}."
     return ConfigError(f"{source}: there is no file {named!r}.", mend=hint)
 
 

@@ -7,10 +7,9 @@ from dataclasses import Field
 from typing import Any, NamedTuple, NoReturn
 
 from pronghorn.config.docs import TITLES, in_units
-from pronghorn.config.near import nearest
 from pronghorn.config.settings import GROUPS, flag_of
 from pronghorn.errors import UsageError
-from pronghorn.option import Option, options_of
+from pronghorn.option import Option, nearest, options_of
 
 _EXAMPLE = "For example: pronghorn shop.wsgi:application --bind localhost:8051"
 _HELP = "pronghorn --help lists the options."

@@ -11,10 +11,9 @@ from dataclasses import Field
 from typing import Any, NamedTuple
 
 from pronghorn.config.composition import Composition
-from pronghorn.config.near import nearest
 from pronghorn.config.settings import GROUPS, Settings, all_options, flag_of, options_by_name, variable_of
 from pronghorn.errors import ConfigError, StartupError, UsageError
-from pronghorn.option import Option, boolean
+from pronghorn.option import Option, boolean, nearest
 
 _UNITS = {"k": 10, "m": 20, "g": 30}
 

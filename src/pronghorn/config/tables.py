@@ -23,9 +23,9 @@ from pronghorn.config.composition import (
 )
 from pronghorn.config.document import Document
 from pronghorn.config.lines import Path
-from pronghorn.config.near import near
 from pronghorn.config.settings import options_by_name
 from pronghorn.errors import ConfigError
+from pronghorn.option import did_you_mean
 
 SECTIONS = {"apps": "[apps.NAME]", "route": "[[route]]"}
 
@@ -176,7 +176,7 @@ class _Tables:
         return AppSpec(name, base.use, base.factory, options, base.paste, spec.where, written)
 
     def _no_app(self, path: Path, name: str) -> ConfigError:
-        mend = near(name, self._apps) or f"Declare it with [apps.{name or 'NAME'}]."
+        mend = did_you_mean(name, self._apps) or f"Declare it with [apps.{name or 'NAME'}]."
         return self._document.error(path, f"There is no application {name!r}.", mend)
 
     # Routes
@@ -324,7 +324,7 @@ class _Tables:
 
     def _known(self, path: Path, spec: MiddlewareSpec) -> MiddlewareSpec:
         if ":" not in spec.name and spec.name not in MIDDLEWARE:
-            mend = near(spec.name, MIDDLEWARE)
+            mend = did_you_mean(spec.name, MIDDLEWARE)
             mend = mend or f"Ours are {', '.join(MIDDLEWARE)}; others are module:callable."
             raise self._document.error(path, f"There is no middleware {spec.name!r}.", mend)
         return spec

@@ -13,15 +13,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from pronghorn.later import Later
 from pronghorn.observe.asked import Asked, FieldText, LineText
 from pronghorn.observe.record import Exchange, Head, Line
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import difflib
-else:
-    difflib = Later("difflib")  # only for suggestions
+from pronghorn.option import nearest
 
 COMBINED = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'
 
@@ -87,8 +81,8 @@ class Format:
             self._names.append(name[1:-2].lower() if name[-1] == "o" else name[1:-2])
             return f"{'_' + name[-1]}(names[{len(self._names) - 1}], exchange, head)"
         atoms = [*_EXPRESSIONS, *_OF_LINE, *_OF_FIELD]
-        nearest = difflib.get_close_matches(name, atoms, 1)
-        hint = f"did you mean %({nearest[0]})s?" if nearest else f"there are {' '.join(atoms)}."
+        meant = nearest(name, atoms)
+        hint = f"did you mean %({meant})s?" if meant else f"there are {' '.join(atoms)}."
         raise ValueError(f"The access-log atom %({name})s is not known: {hint}")
 
     def _field(self, name: str, text: FieldText) -> str:

@@ -20,13 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from pronghorn.errors import ConfigError
-from pronghorn.later import Later
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import difflib
-else:
-    difflib = Later("difflib")  # only with --hooks
+from pronghorn.option import nearest
 
 HOOKS: dict[str, tuple[str, str]] = {
     "on_starting": ("master", "Before the addresses are bound. If it raises, the server does not start."),
@@ -167,13 +161,13 @@ def _checked(value: Any, name: str, module: ModuleType) -> Hook:
     return value  # type: ignore[no-any-return]
 
 
-def _meant_by(name: str) -> str | None:
-    """The hook that a name which is none was probably meant to be."""
+def _meant_by(name: str) -> str:
+    """The hook that a name which is none was probably meant to be; empty if none."""
     plain = name.replace("_", "").lower()
     for known in HOOKS:
         if plain == known.replace("_", ""):
             return known
-    return _OTHER_NAMES.get(name) or next(iter(difflib.get_close_matches(name, HOOKS, 1, _CUTOFF)), None)
+    return _OTHER_NAMES.get(name) or nearest(name, HOOKS, _CUTOFF)
 
 
 def _explained(error: BaseException, what: str) -> ConfigError:

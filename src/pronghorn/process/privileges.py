@@ -17,13 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from pronghorn.errors import ConfigError
-from pronghorn.later import Later
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import difflib
-else:
-    difflib = Later("difflib")  # only for suggestions
+from pronghorn.option import nearest
 
 # (uid_t)-1 means "leave as it is" to chown(2) and setresuid(2), so it can be nobody's.
 _MOST_ID = 2**32 - 2
@@ -159,8 +153,8 @@ def _id(text: str) -> int | None:
 
 
 def _unknown(flag: str, kind: str, text: str, known: Iterable[str]) -> ConfigError:
-    nearest = difflib.get_close_matches(text, list(known), 1)
-    hint = f"Did you mean {nearest[0]}?" if nearest else f"Create that {kind}, or write a number."
+    meant = nearest(text, known)
+    hint = f"Did you mean {meant}?" if meant else f"Create that {kind}, or write a number."
     return ConfigError(f"{flag}: there is no {kind} {text!r} on this machine.", mend=hint)
 
 

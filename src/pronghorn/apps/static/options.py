@@ -7,13 +7,7 @@ from typing import Any
 
 from pronghorn.errors import ConfigError
 from pronghorn.http.fields import TOKEN, VALUE
-from pronghorn.later import Later
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import difflib
-else:
-    difflib = Later("difflib")  # only for suggestions
+from pronghorn.option import did_you_mean, nearest
 
 CODINGS = {"zstd": ".zst", "br": ".br", "gzip": ".gz"}
 """Content codings and the ending of the files that hold them, in the order in which we prefer them."""
@@ -135,11 +129,11 @@ class StaticOptions:
 def _check_cache(pattern: str, said: str | int) -> None:
     """A single word may be a directive that we do not know, but hardly one that is nearly one of these."""
     if isinstance(said, str) and said not in _DIRECTIVES:
-        near = difflib.get_close_matches(said, _DIRECTIVES, 1, 0.8)
-        if near and said.lower() not in _DIRECTIVES:
+        meant = nearest(said, _DIRECTIVES, 0.8)
+        if meant and said.lower() not in _DIRECTIVES:
             raise ConfigError(
                 f"cache of {pattern!r}: {said!r} is no directive of Cache-Control.",
-                mend=f"Did you mean {near[0]!r}?",
+                mend=f"Did you mean {meant!r}?",
             )
 
 
@@ -158,8 +152,5 @@ def with_names(options: StaticOptions, names: dict[str, Any]) -> StaticOptions:
     known = [one.name for one in fields(StaticOptions)]
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            raise ConfigError(
-                f"Static has no option {name!r}.", mend=f"Did you mean {near[0]!r}?" if near else ""
-            )
+            raise ConfigError(f"Static has no option {name!r}.", mend=did_you_mean(name, known))
     return replace(options, **names) if names else options
