@@ -30,6 +30,7 @@ class Wire:
         self.room = room
         self.taken = b""
         self.sends = 0
+        self.ahead: list[bytes] = []
         self.gone = False
 
     def send(self, data: Any) -> int:
@@ -42,6 +43,10 @@ class Wire:
         self.taken += bytes(data[:count])
         self.sends += 1
         return count
+
+    def send_ahead(self, octets: bytes) -> int:
+        self.ahead.append(octets)
+        return self.send(octets)
 
     def send_parts(self, parts: Sequence[Any]) -> int:
         return self.send(b"".join(parts))
@@ -195,6 +200,26 @@ def test_file_parts_keep_their_place_and_their_descriptor() -> None:
     desk.make_room(100)
     assert desk.wire.taken == b"234567 behind"
     assert descriptors() == before
+
+
+@pytest.mark.parametrize("room", [0, 2, 4, 7, 100])
+def test_what_goes_ahead_of_a_file_comes_first(room: int) -> None:
+    desk = Desk(room)
+    with tempfile.TemporaryFile() as file:
+        file.write(b"0123456789")
+        file.flush()
+        desk.outbox.put_file(file.fileno(), 2, 6, b"head")
+    assert desk.wire.ahead == [b"head"]
+    while desk.outbox.waiting:
+        desk.make_room(3)
+    assert desk.wire.taken == b"head234567"
+
+
+def test_nothing_goes_ahead_of_a_part_without_octets() -> None:
+    """The system would keep it back for what follows."""
+    desk = Desk(100)
+    desk.outbox.put_file(-1, 0, 0, b"head")
+    assert (desk.wire.taken, desk.wire.ahead) == (b"head", [])
 
 
 def test_a_file_that_shrinks_is_no_complete_answer() -> None:

@@ -5,12 +5,14 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pronghorn.errors import ClientDisconnected
 from pronghorn.serve.outbox import HIGH_WATER
 from tests.serve.test_outbox import ENDLESS, Desk
+from tests.serving import head, serving
 
 OLD = b"0123456789"
 
@@ -159,3 +161,23 @@ def test_no_descriptor_left_for_what_waits(path: Path, monkeypatch: pytest.Monke
     whole = Desk(100)
     put_file(whole, path)
     assert whole.wire.taken == OLD
+
+
+def test_a_large_file_comes_with_its_head(tmp_path: Path) -> None:
+    """A head by itself would wake the client for nothing."""
+    path = tmp_path / "large"
+    path.write_bytes(bytes(1 << 20))
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Length", str(1 << 20))])
+        return environ["wsgi.file_wrapper"](path.open("rb"))
+
+    with serving(app) as server, server.connect() as client:
+        for _ in range(20):
+            client.send(head("GET", "/"))
+            first = client.socket.recv(1 << 20)
+            content = first.partition(b"\r\n\r\n")[2]
+            assert content
+            rest = (1 << 20) - len(content)
+            while rest:
+                rest -= len(client.socket.recv(rest))

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 Part = bytes | memoryview
 
+_MORE = getattr(socket, "MSG_MORE", 0)
+
 FILE_MOST = 1 << 20
 """Octets of a file in one call."""
 
@@ -29,6 +31,9 @@ class Transport(Protocol):
     @property
     def send_parts(self) -> Callable[[Sequence[Part]], int]:
         """Send several blocks at once; octets taken."""
+
+    def send_ahead(self, octets: bytes) -> int:
+        """As `send`, where more follows at once."""
 
     def send_file(self, file: int, offset: int, count: int) -> int:
         """Send from a descriptor; octets taken, 0 where the file ends early."""
@@ -50,6 +55,11 @@ class PlainTransport:
         self.recv = sock.recv
         self.send = sock.send
         self.send_parts = sock.sendmsg
+
+    def send_ahead(self, octets: bytes) -> int:
+        # A head by itself would wake the client, which then does half of the kernel's work for the file: 1900
+        # files of 1 MiB a second between two cores, not 2900.
+        return self._sock.send(octets, _MORE)
 
     def send_file(self, file: int, offset: int, count: int) -> int:
         # On a fast connection one call would go on as long as the client reads.
@@ -88,6 +98,9 @@ class TlsTransport:
         except OSError as error:
             raise _translated(error) from None
         return sent
+
+    def send_ahead(self, octets: bytes) -> int:
+        return self.send(octets)
 
     def send_parts(self, parts: Sequence[Part]) -> int:
         return self.send(b"".join(parts))

@@ -134,9 +134,9 @@ class H1Exchange:
 
     def send_file(self, file: int, offset: int, count: int) -> None:
         before, behind = self._h1.frame(count)
-        self._outbox.put(self._before + before)
+        octets = self._before + before
         self._before = b""
-        self._outbox.put_file(file, offset, count)
+        self._outbox.put_file(file, offset, count, octets)
         if behind:
             self._outbox.put(behind)
         self.sent += count

@@ -232,11 +232,16 @@ class Outbox:
             if self._held.too_much:
                 self.spill()  # here, in the producer's thread: the leader has others to serve
 
-    def put_file(self, file: int, offset: int, count: int) -> None:
-        """Send a part of a file, whose descriptor stays the caller's. Raises ClientDisconnected."""
+    def put_file(self, file: int, offset: int, count: int, ahead: bytes = b"") -> None:
+        """Send a part of a file, whose descriptor stays the caller's. Raises ClientDisconnected.
+
+        ahead: octets that leave with its first.
+        """
         self.release()
-        if self.broken:
-            raise self._lost()
+        if not count:
+            self.put(ahead)
+            return
+        self._put_ahead(ahead)
         status = os.fstat(file)
         if not self.waiting:
             try:
@@ -256,6 +261,22 @@ class Outbox:
             except OSError:
                 raise self._lost() from None  # no descriptors left; the head is with the client already
             self._wait_in_line(_FilePart(own, offset, count, status))
+
+    def _put_ahead(self, octets: bytes) -> None:
+        """Send these with what follows at once."""
+        if self.broken:
+            raise self._lost()
+        if self.waiting:
+            self._append(octets)
+            return
+        try:
+            sent = self._transport.send_ahead(octets)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            raise self._lost() from None
+        if sent != len(octets):
+            self._append(memoryview(octets)[sent:])
 
     def wait_for_room(self) -> None:
         """Wait while more than the high-water mark waits; when threads are short, move it to disk instead."""
