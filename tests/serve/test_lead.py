@@ -18,7 +18,7 @@ def test_an_old_leader_leaves_the_new_one_its_lead() -> None:
         def __init__(self) -> None:
             pass
 
-        def call(self) -> None:
+        def call(self, environ: object = None) -> None:
             worker.crew.turn.slot.pop()  # the lookout takes the lead,
             worker.crew.turn.slot = others  # and runs a call
 

@@ -27,6 +27,21 @@ NewConnection = Callable[[socket.SocketType, Listener, tuple[str, int] | None], 
 class Acceptor:
     """One listener. Leader only."""
 
+    __slots__ = (
+        "_accept",
+        "_accepted",
+        "_kind",
+        "_log",
+        "_mask",
+        "_new",
+        "_poller",
+        "_short",
+        "_tls",
+        "_watching",
+        "fd",
+        "listener",
+    )
+
     def __init__(
         self,
         listener: Listener,

@@ -140,6 +140,8 @@ class Connection(Polled):
         if not self.ready(READ):
             return False  # it is watched when the call has come back
         if self.phase in (HEAD, BODY):
+            if self.due == NEVER:
+                self._expire_in(self._worker.options.head_timeout)  # nothing has come
             try:
                 self.watch(READ)
             except OSError as error:

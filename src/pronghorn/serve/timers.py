@@ -29,6 +29,8 @@ class Timed(Protocol):
 class Timers:
     """Leader only."""
 
+    __slots__ = ("_buckets", "_failed", "_order")
+
     def __init__(self, failed: Callable[[object, Exception], None]) -> None:
         """failed: told of what `expired` raises; the others of its bucket must not suffer."""
         self._failed = failed

@@ -459,8 +459,6 @@ class Worker(Commons):
         connection = Connection(self, sock, self._bases[listener], peer)
         self._targets[connection.fd] = connection
         self.connections.add(connection)
-        connection.deadline = self.clock.now + self.options.head_timeout
-        self.timers.watch(connection)
         # The request has often come with the connection: one that is answered at once and closed need never
         # be watched (6 µs of 50).
         self.post(connection, connection.begin)
