@@ -37,7 +37,6 @@ def accepted(server: ServerProcess, before: int) -> float:
 
 def test_a_silent_connection_comes_in_after_a_second() -> None:
     with process() as server:
-        assert server.get("/quick") == b"quick"
         before = sockets(server)
         with server.connect() as silent:
             assert accepted(server, before) > SECOND / 2
