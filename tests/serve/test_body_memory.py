@@ -3,6 +3,7 @@
 import gc
 import hashlib
 import threading
+import weakref
 from collections.abc import Callable
 from contextlib import ExitStack
 from io import BytesIO
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pronghorn.observe.access import AccessLog
 from pronghorn.serve.worker import Worker
 from pronghorn.wsgi.input import MEMORY_MOST, SMALL, BodyMemory, RequestBody
 from tests.serve.apps import digest, octets, process_memory
@@ -175,6 +177,60 @@ def test_a_drain_that_cuts_gives_it_back() -> None:
         upload(server, client)
         server.worker.stop(graceful=False)
         all_back(server)
+
+
+# Behind the call
+
+
+@pytest.mark.parametrize("size", [1000, SIZE])
+def test_a_body_is_gone_with_its_call(size: int) -> None:
+    """Also where an observer is told of each exchange, and the next body is slow to come."""
+    inputs: list[weakref.ref[Any]] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        inputs.append(weakref.ref(environ["wsgi.input"]))
+        return sums(environ, start_response)
+
+    with server_of(app, access=AccessLog("/dev/null")) as server, server.connect() as client:
+        client.send(head("POST", "/", length=size) + bytes(size))
+        assert client.read_answer("POST").body.decode() == digest([bytes(size)])
+        client.send(head("POST", "/", length=SIZE) + b"\0")
+        until(lambda: inputs[0]() is None, "it is gone")
+
+
+@pytest.mark.parametrize("observed", [False, True])
+def test_who_keeps_the_environ_does_not_keep_the_body(observed: bool) -> None:
+    kept: list[dict[str, Any]] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        kept.append(environ)
+        return sums(environ, start_response)
+
+    access = AccessLog("/dev/null") if observed else None
+    with server_of(app, access=access) as server, server.connect() as client:
+        upload(server, client)
+        client.send(b"\0")
+        assert client.read_answer("POST").status == 200
+        until(lambda: kept[0]["wsgi.input"].closed, "its octets are given back")
+        all_back(server)
+
+
+def test_a_view_of_a_body_outlives_it() -> None:
+    """io.BytesIO.getbuffer(): such an object cannot be closed, which must cost nobody anything."""
+    views: list[memoryview] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        views.append(environ["wsgi.input"].getbuffer())
+        return sums(environ, start_response)
+
+    with server_of(app) as server, server.connect() as client:
+        for _ in range(2):
+            upload(server, client)
+            client.send(b"\0")
+            assert client.read_answer("POST").status == 200
+            all_back(server)
+        assert views[0] == bytes(SIZE)
+        assert "defect" not in server.log
 
 
 # Many

@@ -71,6 +71,7 @@ class H1Exchange:
         self.request = NO_REQUEST
         self.body: BinaryIO | None = None
         self.environ: dict[str, object] | None = None
+        """For the observer, who is told of the end; the next request may take long to come, so not longer."""
         self.head: ResponseHead | None = None
         self._before = b""  # a head that leaves with the first content
         self.sent = 0
@@ -105,6 +106,7 @@ class H1Exchange:
                 self._outbox.put(octets)
         if self._observer is not None:
             self._observer(self, head, 0 if self.request.line.method == "HEAD" else len(block))
+            self.environ = None
 
     def inform(self, lines: bytes) -> None:
         if self.request.line.version == "HTTP/1.1":
@@ -150,6 +152,7 @@ class H1Exchange:
             self._outbox.release()  # what was held back
         if self._observer is not None:
             self._observer(self, self.head, self.sent)
+            self.environ = None
 
     def abort(self) -> None:
         self.reset = self._h1.until_close and self._h1.writing is Writing.BODY
@@ -162,6 +165,7 @@ class H1Exchange:
         self._before = b""
         if self._observer is not None:
             self._observer(self, self.head, self.sent)
+            self.environ = None
 
 
 class Progress(IntEnum):

@@ -115,5 +115,9 @@ class RequestBody:
             except OSError:
                 pass  # a full disk, told already
             self._file = None
+        try:
+            self.stream.close()  # whoever still has the environ must not keep the octets with it
+        except (OSError, BufferError):
+            pass  # BufferError: the application has a view of them, and they are its own now
         self._blocks = []
         self._memory.give_back(self)
