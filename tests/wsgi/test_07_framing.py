@@ -1,10 +1,14 @@
 """PEP 3333: the length of a response. CHECKLIST P-60 to P-67."""
 
-from collections.abc import Iterator
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from pronghorn.net.transport import PlainTransport
+from pronghorn.serve import polled
 from tests.serving import CutOff, head, serving
 from tests.wsgi.answers import PLAIN, answer_to, hello, start
 
@@ -105,6 +109,61 @@ def test_p61_too_few_bytes_end_the_connection(kind: str) -> None:
             assert answer.closes
         client.assert_end()
         assert "Content-Length" in server.wait_for_log("Content-Length")
+
+
+LARGE = bytes(50_000)
+
+
+def write_on(write: Callable[[bytes], object], *blocks: bytes) -> None:
+    """As an application does that takes no error of write() for the end."""
+    for block in blocks:
+        with contextlib.suppress(MemoryError):
+            write(block)
+
+
+UNSENT: dict[str, tuple[int, Callable[[Any], Any]]] = {
+    "list": (1, lambda write: [LARGE]),
+    "iterator": (1, lambda write: iter([LARGE])),
+    "iterator of two": (2, lambda write: iter([LARGE, LARGE])),
+    "write": (1, lambda write: write(LARGE) or []),
+    "write, caught": (1, lambda write: write_on(write, LARGE) or []),
+    "write, caught, then blocks": (1, lambda write: write_on(write, LARGE) or iter([LARGE, LARGE])),
+    "write of two, caught": (2, lambda write: write_on(write, LARGE, LARGE) or []),
+    "write of one of two, caught": (2, lambda write: write_on(write, LARGE) or [LARGE]),
+    "write in chunks, caught": (0, lambda write: write_on(write, LARGE) or [LARGE]),
+}
+
+
+@pytest.mark.parametrize("kind", UNSENT)
+def test_p61_a_block_that_could_not_be_sent_ends_the_connection(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P-61: no memory to send it with, as over TLS, where head and block are joined first."""
+    count, result = UNSENT[kind]
+
+    def short_of_memory(sock: socket.socket) -> PlainTransport:
+        transport = PlainTransport(sock)
+
+        def send_parts(parts: Any) -> int:
+            transport.send_parts = sock.sendmsg  # once
+            raise MemoryError
+
+        transport.send_parts = send_parts
+        return transport
+
+    monkeypatch.setattr(polled, "make_transport", short_of_memory)
+
+    def app(environ: Any, start_response: Any) -> Any:
+        if environ["PATH_INFO"] == "/next":
+            return hello(environ, start_response)
+        fields = [("Content-Length", str(count * len(LARGE)))] if count else []
+        return result(start(start_response, *fields))
+
+    with serving(app) as server, server.connect() as client:
+        client.send(head("GET", "/") + head("GET", "/next", "Connection: close"))
+        assert client.read_to_end() == b""
+        if "caught" not in kind:
+            assert "MemoryError" in server.log
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from pronghorn.errors import ApplicationError
+from pronghorn.errors import ApplicationError, ClientDisconnected
 from pronghorn.http.exchange import Exchange
 from pronghorn.http.fields import DIGITS, HOP_BY_HOP, TOKEN, VALUE
 from pronghorn.http.response import ResponseHead
@@ -108,7 +108,7 @@ class Response:
         self.begun = False
         """The head has been sent."""
         self.complete = False
-        """So has all the content, and the exchange is over, while the iterable may go on."""
+        """So has all the content, or it was cut off; the exchange is over, while the iterable may go on."""
         self.done = False
         """Nothing more can be sent."""
 
@@ -153,7 +153,14 @@ class Response:
                 "Send everything before the iterable ends.",
             )
         block = checked_block(block)
-        if block and not self.send(block) and self._follows:
+        try:
+            sent = not block or self.send(block)
+        except (ApplicationError, ClientDisconnected):
+            raise
+        except BaseException:
+            self._cut()
+            raise
+        if not sent and self._follows:
             raise ApplicationError(
                 "write() exceeds the Content-Length of the response (PEP 3333, Content-Length).",
                 "Mend the Content-Length, or leave it out.",
@@ -165,9 +172,10 @@ class Response:
             head = self.head
             if head is not None and head.content_length == len(block):
                 # All of it, as from most frameworks: they wrap their one block into an iterator.
-                self.begun = self.complete = True
+                self.begun = True
                 self._left = 0
                 self._exchange.respond(head, block)
+                self.complete = True  # not before: what was not sent must be seen to be missing
                 return True
             self.begin(None)
         if not self._follows:
@@ -183,6 +191,14 @@ class Response:
             self._left = left - len(block)
         self._exchange.send(block)
         return True
+
+    def _cut(self) -> None:
+        """A block may be missing, and who wrote it could catch the exception and go on."""
+        if self.begun and not self.complete:
+            self.done = True
+            self._follows = False
+            self._exchange.abort()
+            self.complete = True
 
     def begin(self, length: int | None) -> bool:
         """Send the head; whether content may follow. `length`: its octets, where the server knows."""
