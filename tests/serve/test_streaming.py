@@ -2,12 +2,13 @@
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.serving import PATIENCE, head, serving, until
+from tests.wsgi.answers import Body, wait
 
 PROMPTLY = 0.08
 """Seconds from a block's yield to its arrival; the design wants 0.02, a busy machine may not."""
@@ -135,6 +136,47 @@ def test_a_slow_request_does_not_hold_back_the_answers_before_it(threads: int, u
         assert [client.read_answer().body for _ in range(2)] == [b"/1", b"/2"]
         go.set()
         assert [client.read_answer().body for _ in range(3)] == [b"/3", b"/4", b"/5"]
+
+
+def _failing() -> Iterator[bytes]:
+    raise ValueError
+    yield b""
+
+
+BEHIND: dict[str, tuple[bytes, Callable[[Any, Callable[[], None]], Any]]] = {
+    "generator": (
+        b"early",
+        lambda write, work: (b"early" if number == 0 else work() or b"" for number in (0, 1)),
+    ),
+    "close": (b"early", lambda write, work: Body([b"early"], work)),
+    "write": (b"early", lambda write, work: write(b"early") or work() or []),
+    "nothing, then close": (b"", lambda write, work: Body([], work)),
+    "error, then close": (b"500", lambda write, work: Body(_failing(), work)),
+}
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("kind", BEHIND)
+def test_no_answer_waits_for_what_its_call_does_behind_it(kind: str, threads: int) -> None:
+    """PEP 3333, "Buffering and Streaming": pipelined, and in a call that has lost the lead."""
+    content, result = BEHIND[kind]
+    arrived = threading.Event()
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/next":
+            start_response("200 OK", [])
+            return [b"next"]
+        until(lambda: server.worker.crew.leader.ident != threading.get_ident(), "another thread leads")
+        write = start_response("200 OK", [("Content-Length", str(len(content)))])
+        answer: Iterable[bytes] = result(write, lambda: wait(arrived))
+        return answer
+
+    with serving(app, threads=threads) as server, server.connect() as client:
+        client.socket.settimeout(PATIENCE / 2)
+        client.send(head("GET", "/") + head("GET", "/next"))
+        assert client.read_answer().body.startswith(content)
+        arrived.set()
+        assert client.read_answer().body == b"next"
 
 
 def test_a_queued_request_does_not_hold_back_the_answers_before_it() -> None:

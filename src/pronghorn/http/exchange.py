@@ -23,8 +23,11 @@ class Exchange(Protocol):
     def inform(self, lines: bytes) -> None:
         """Send an interim response (RFC 8297), if this client understands one."""
 
-    def respond(self, head: ResponseHead, block: bytes) -> None:
-        """Send a complete response whose content is `block`."""
+    def respond(self, head: ResponseHead, block: bytes, goes_on: bool = False) -> None:
+        """Send a complete response whose content is `block`.
+
+        goes_on: the call does not end with it, so that it may not wait for that.
+        """
 
     def begin(self, head: ResponseHead, length: int | None) -> bool:
         """Send a head; content follows if the answer is True. `length`: its octets, None if not known."""

@@ -25,7 +25,7 @@ cdef class H1Exchange:
 
     cpdef begin_call(self)
     @cython.locals(h1=CH1Connection, octets=bytes, stamp=bytes, persist=bint)
-    cpdef respond(self, CResponseHead head, bytes block)
+    cpdef respond(self, CResponseHead head, bytes block, bint goes_on=*)
     cpdef inform(self, bytes lines)
     cpdef bint begin(self, CResponseHead head, object length) except -1
     @cython.locals(outbox=COutbox, before=bytes, behind=bytes)

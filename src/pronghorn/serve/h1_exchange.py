@@ -92,12 +92,17 @@ class H1Exchange:
         self.head = None
         self.asked = None
 
-    def respond(self, head: ResponseHead, block: bytes) -> None:
+    def respond(self, head: ResponseHead, block: bytes, goes_on: bool = False) -> None:
         h1 = self._h1
         stamp, persist = self._clock.stamp, self._persistence.persist
         if len(block) <= JOIN_MOST:
             octets = h1.respond(self.request, head, block, stamp, persist)
-            self._outbox.put(octets, h1.unread and h1.persistent)
+            if goes_on and h1.unread and h1.persistent:
+                # Pipelined answers wait for each other, but none for what an application does behind it.
+                self._outbox.slow = False
+                self._outbox.hold(octets)
+            else:
+                self._outbox.put(octets, h1.unread and h1.persistent)
         else:
             octets = h1.announce(self.request, head, len(block), stamp, persist)
             if h1.content_follows:
@@ -282,10 +287,10 @@ class SeizableExchange(H1Exchange):
         rest.reset = self.reset
         return rest
 
-    def respond(self, head: ResponseHead, block: bytes) -> None:
+    def respond(self, head: ResponseHead, block: bytes, goes_on: bool = False) -> None:
         with self._guard:
             self.progress = BEGUN
-            super().respond(head, block)
+            super().respond(head, block, goes_on)
             self.progress = ENDED
 
     def inform(self, lines: bytes) -> None:

@@ -102,7 +102,7 @@ class Application:
             self._log.error("%s failed", _name(exchange), exc_info=error)
         try:
             if not response.begun:
-                exchange.respond(_ERROR_HEAD, _ERROR_BODY)
+                exchange.respond(_ERROR_HEAD, _ERROR_BODY, True)
             elif not response.complete:
                 exchange.abort()
         except ClientDisconnected:

@@ -174,7 +174,7 @@ class Response:
                 # All of it, as from most frameworks: they wrap their one block into an iterator.
                 self.begun = True
                 self._left = 0
-                self._exchange.respond(head, block)
+                self._exchange.respond(head, block, True)
                 self.complete = True  # not before: what was not sent must be seen to be missing
                 return True
             self.begin(None)
@@ -243,7 +243,7 @@ class Response:
         if not self.begun:
             if not head.content_length:
                 self.begun = self.done = True
-                self._exchange.respond(head, b"")
+                self._exchange.respond(head, b"", True)
                 return
             self.begin(None)
         self.done = True
