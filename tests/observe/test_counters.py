@@ -2,11 +2,29 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pronghorn.observe.access import AccessLog
 from pronghorn.observe.counters import Counters, Tally
+from pronghorn.serve.worker import Worker
+from tests import serving
 from tests.observe.exchanges import exchange, head
+
+
+class Halves:
+    """Blocks of half the size."""
+
+    def __init__(self, blocks: list[bytes]) -> None:
+        self._block = b"".join(blocks)
+
+    def __iter__(self) -> Iterator[bytes]:
+        half = len(self._block) // 2
+        yield self._block[:half]
+        yield self._block[half:]
 
 
 def value(counters: Counters, name: str) -> float:
@@ -91,3 +109,37 @@ def test_the_text_is_made_ten_times_a_second_at_most(monkeypatch: pytest.MonkeyP
     assert counters.text() is before
     now[0] += 0.06
     assert counters.text() != before
+
+
+@pytest.mark.parametrize("kind", [list, tuple, iter, Halves])
+@pytest.mark.parametrize(
+    ("method", "status", "sent"),
+    [
+        ("GET", "200 OK", 1000),
+        ("HEAD", "200 OK", 0),
+        ("GET", "204 No Content", 0),
+        ("GET", "304 Not Modified", 0),
+        ("GET", "404 Not Found", 1000),
+    ],
+)
+def test_octets_of_content_are_those_that_left(
+    kind: Any, method: str, status: str, sent: int, tmp_path: Path
+) -> None:
+    """RFC 9110 sections 9.3.2, 15.3.5 and 15.4.5: such an answer has none, whatever the application gives."""
+    counters = Counters(1)
+    access = AccessLog(str(tmp_path / "access.log"), "%(m)s %(s)s %(B)s")
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response(status, [("Content-Length", "1000")])
+        return kind([bytes(1000)])
+
+    def prepare(worker: Worker) -> None:
+        worker.observation.tally = Tally(counters.row(0))
+
+    with serving.serving(app, access=access, prepare=prepare) as server, server.connect() as client:
+        for _ in range(2):
+            assert len(client.ask(serving.head(method, "/")).body) == sent
+        serving.until(lambda: bucket(counters, "+Inf") == 2, "both are counted")
+    access.close()
+    assert (tmp_path / "access.log").read_text() == f"{method} {status[:3]} {sent}\n" * 2
+    assert value(counters, "pronghorn_response_content_bytes_total") == 2 * sent

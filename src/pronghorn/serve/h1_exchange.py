@@ -11,7 +11,7 @@ from pronghorn.errors import ClientDisconnected
 from pronghorn.http.h1.connection import H1Connection
 from pronghorn.http.h1.states import Writing
 from pronghorn.http.request import NO_REQUEST
-from pronghorn.http.response import ResponseHead
+from pronghorn.http.response import NO_CONTENT, ResponseHead
 from pronghorn.observe.asked import Asked
 from pronghorn.serve.clock import Clock
 from pronghorn.serve.outbox import JOIN_MOST, Outbox
@@ -110,7 +110,8 @@ class H1Exchange:
             else:
                 self._outbox.put(octets)
         if self._observer is not None:
-            self._observer(self, head, 0 if self.request.line.method == "HEAD" else len(block))
+            none = self.request.line.method == "HEAD" or head.code in NO_CONTENT
+            self._observer(self, head, 0 if none else len(block))
             self.environ = None
 
     def inform(self, lines: bytes) -> None:
