@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from pronghorn.observe.access import AccessLog
 from pronghorn.serve import connection as connection_module
 from pronghorn.serve import worker as worker_module
 from pronghorn.serve.h1_exchange import H1Exchange
+from pronghorn.serve.phases import HEAD
 from tests.serving import head, serving, until
 
 
@@ -66,3 +68,24 @@ def test_an_empty_line_does_not_shorten_the_life_of_an_idle_connection(
         idle.ask(head("GET", "/"))
         until(lambda: any(each.h1.rests for each in server.worker.connections), "the other one rests")
         assert client.ask(head("GET", "/")).body == b"hello"
+
+
+@pytest.mark.parametrize("size", [60, 60_000])
+def test_texts_for_the_access_log_are_kept_only_where_they_are_short(size: int) -> None:
+    """Escaped, a head is four times as long as it came; and the next head may be slow to come."""
+    with serving(hello, access=AccessLog("/dev/null")) as server, server.connect() as client:
+        for _ in range(2):
+            assert client.ask(head("GET", "/", "User-Agent: " + "\xff" * size)).body == b"hello"
+        (connection,) = server.worker.connections
+        until(lambda: connection.phase is HEAD, "it waits for the next request")
+        assert (connection.exchange.asked is not None) is (size == 60)
+
+
+def test_texts_for_the_access_log_are_not_kept_through_a_slow_body() -> None:
+    """They refer to the head of the last request."""
+    with serving(hello, access=AccessLog("/dev/null")) as server, server.connect() as client:
+        assert client.ask(head("GET", "/", "Cookie: " + "a" * 60_000)).body == b"hello"
+        (connection,) = server.worker.connections
+        until(lambda: connection.exchange.asked is not None, "they are kept")
+        client.send(head("POST", "/", length=100) + b"a")
+        until(lambda: connection.exchange.asked is None, "they are gone")

@@ -19,6 +19,10 @@ _log = logging.getLogger("pronghorn.error")
 # A buffer of stdio's usual size; arbitrary.
 _FLUSH_AT = 8192
 
+# Arbitrary: a request's texts are kept for the connection's next one, which may be slow to come, unless the
+# line was longer than this. Escaped, a head can be four times as long as it came.
+_KEPT_MOST = 4096
+
 # What is kept for a reader that does not read. Arbitrary: some thousand lines.
 _KEEP_AT_MOST = 1 << 20
 
@@ -70,7 +74,10 @@ class AccessLog:
             _log.exception("An access-log line could not be formatted")
             return
         self._lines.append(line)
-        self._size += len(line)
+        size = len(line)
+        if size > _KEPT_MOST:
+            exchange.asked = None
+        self._size += size
         if self._size >= _FLUSH_AT:
             self.flush()
 

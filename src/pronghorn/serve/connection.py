@@ -264,6 +264,7 @@ class Connection(Polled):
         if self._take_body(b""):
             return True
         if self.phase is HEAD and self._end_batch():
+            self.exchange.asked = None  # it may take long, and this refers to the last head
             self.move(BODY)
             self._expect_body()
         return False
