@@ -52,7 +52,10 @@ class Counters:
         return Row(part.cast("q"), part.cast("d"))
 
     def text(self) -> str:
-        """The sums over all rows, at most _FRESH old. Any thread."""
+        """The sums over all rows, at most _FRESH old. Any thread.
+
+        Those of two workers may come in the wrong order: sharing one would need a lock between processes.
+        """
         made, text = self._known
         now = time.monotonic()
         if now - made >= _FRESH:
