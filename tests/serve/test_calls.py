@@ -1,6 +1,7 @@
 """serve/calls.py: the table of the calls that take their time, and the stacks of all threads."""
 
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -8,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from pronghorn.observe.scoreboard import Scoreboard
+from pronghorn.observe.scoreboard import REQUESTS, Scoreboard
 from pronghorn.serve.calls import Call, Calls
 from pronghorn.serve.connection import Connection
 from pronghorn.serve.pulse import Lifetime, Pulse
@@ -171,6 +172,42 @@ def test_the_scoreboard_shows_slow_calls() -> None:
         app.released.set()
         clients[0].read_answer()
         until(lambda: list(row.running()) == [], "the row is empty")
+
+
+class Restless:
+    """serve.routing.Routing with a defect."""
+
+    largest_body = 0
+
+    def quick(self, environ: dict[str, Any]) -> None:
+        return None
+
+    def body_limit(self, environ: dict[str, Any]) -> int:
+        raise AssertionError("nobody has a limit")
+
+    def rest(self) -> None:
+        raise ValueError("no rest")
+
+
+def test_a_worker_whose_routes_fail_to_rest_has_its_heartbeat_and_its_end() -> None:
+    row = Scoreboard(1, 2).row(0)
+    retired: list[str] = []
+    ended: list[None] = []
+
+    def prepare(worker: Worker) -> None:
+        worker.routing = Restless()
+        worker.pulse = Pulse(row, Lifetime(requests=1), retired.append)
+
+    app = Hold()
+    app.released.set()
+    with serving(app, threads=2, prepare=prepare) as server:
+        assert server.get("/").status == 200
+        until(lambda: retired == ["it has served 1 requests"], "it says that it has done its part")
+        assert row[REQUESTS] == 1
+        server.worker.ask(lambda: ended.append(server.worker._beat(time.monotonic())))
+        until(lambda: bool(ended), "what else is done in a round is not skipped")
+        server.wait_for_log("ValueError: no rest")
+        assert server.get("/").status == 200
 
 
 def test_the_stacks_of_all_threads_can_be_logged() -> None:

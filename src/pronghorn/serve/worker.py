@@ -357,14 +357,16 @@ class Worker(Commons):
         """Once a second at least, so that Date is right after a call during which nothing else happened."""
         pulse, crew = self.pulse, self.crew
         self._pulse_at = now + (INTERVAL if pulse is None else pulse.interval)
+        if pulse is not None:
+            pulse.beat(now, self.turn.calls, len(self.connections), crew.busy, crew.queued)
+            self._calls_most = pulse.calls_most
+            if self._siblings is not None:
+                self.doors.check()
         if self.routing is not None:
-            self.routing.rest()
-        if pulse is None:
-            return
-        pulse.beat(now, self.turn.calls, len(self.connections), crew.busy, crew.queued)
-        self._calls_most = pulse.calls_most
-        if self._siblings is not None:
-            self.doors.check()
+            try:
+                self.routing.rest()
+            except Exception as error:  # no reason to skip the rest of the round
+                self._sacrifice(None, error)
 
     # Calls
 
