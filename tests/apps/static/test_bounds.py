@@ -1,6 +1,7 @@
 """What one request, or one that nobody makes any more, may cost: time, memory, descriptors."""
 
 import os
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,31 @@ def test_s19_descriptors_are_bounded_for_all_roots_together(root: Path) -> None:
             assert get(app, f"/large{number}").status == 200
             assert descriptors() <= before + 5
             assert 0 < sum(app._cache._descriptors for app in apps) <= 5
+
+
+class _Crowd(weakref.WeakSet[Any]):
+    """Another thread makes a Static at the moment somebody looks at all of them."""
+
+    root: Path
+    made: list[Static]
+
+    def __iter__(self) -> Iterator[Any]:
+        for each in super().__iter__():
+            if not self.made:
+                self.made.append(Static(self.root))
+            yield each
+
+
+def test_s19_a_root_may_be_added_while_files_are_served(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd = _Crowd()
+    monkeypatch.setattr(cache, "_caches", crowd)
+    crowd.root, crowd.made = root, []
+    app = Static(root)
+    write(root, "large", b"x" * 70_000)
+    for look in (cache.forget_old, cache.give_back, lambda: get(app, "/large").status == 200):
+        crowd.made = []
+        assert look() is not False
+        assert crowd.made, "it looked at all"
 
 
 def test_s19_what_nobody_asks_for_is_let_go_when_others_are_asked(

@@ -37,16 +37,24 @@ class Answer(Protocol):
 _caches: "weakref.WeakSet[Cache]" = weakref.WeakSet()
 
 
+def _all_caches() -> "list[Cache]":
+    while True:
+        try:
+            return list(_caches)
+        except RuntimeError:  # another thread has just made one
+            pass
+
+
 def give_back() -> None:
     """Close what no answer needs, in all caches of the process."""
-    for cache in list(_caches):
+    for cache in _all_caches():
         cache.clear()
 
 
 def forget_old() -> None:
     """Close what is too old, in all caches: where nobody asks deleted files would stay on the disk."""
     now = monotonic()
-    for cache in list(_caches):
+    for cache in _all_caches():
         if cache.holds_descriptors():
             cache.forget_old(now)
 
@@ -114,7 +122,7 @@ class Cache:
             return
         if (
             entry.descriptors
-            and sum(one._descriptors for one in _caches) + entry.descriptors > self._descriptors_most
+            and sum(one._descriptors for one in _all_caches()) + entry.descriptors > self._descriptors_most
         ):
             give_back()
         forget_old()
