@@ -23,6 +23,17 @@ def own_clock() -> int | None:
     return clock_of(threading.get_ident()) if clock_of is not None else None
 
 
+def waited(lasted: float, own: float, process: float) -> float:
+    """How long a call beside others waited for something other than the interpreter, about. Seconds.
+
+    own, process: processor time of its thread, and of all, while it lasted. Where others computed, it may
+    have waited for them to let go of the interpreter, or would have anyway: the half of that counts. With
+    nothing of it, calls to a database take turns on the leader where 8 clients have 0.3 ms of computing and
+    1 ms of waiting each (870 a second; 2200); with all of it, pages that compute hand the lead on.
+    """
+    return lasted - own - max(0.0, process - own) / 2
+
+
 class Effort:
     """Of the leader, as the lookout sees it. The lookout only."""
 

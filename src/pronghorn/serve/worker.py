@@ -30,6 +30,7 @@ from pronghorn.serve.commons import Commons
 from pronghorn.serve.connection import DROWSY, Connection
 from pronghorn.serve.doors import Doors, Siblings
 from pronghorn.serve.drain import Drain, End, Stage
+from pronghorn.serve.effort import waited
 from pronghorn.serve.h1_exchange import Persistence
 from pronghorn.serve.observation import Observation
 from pronghorn.serve.options import ServeOptions
@@ -429,8 +430,9 @@ class Worker(Commons):
                 self._come_back(connection)
         except RequestTimeout:
             self._come_back(connection)
-        waited = time.monotonic() - call.since - (time.process_time() - began)
-        self.crew.sample(waited if time.thread_time() - busy < BUSY else BUSY)
+        own = time.thread_time() - busy
+        idle = waited(time.monotonic() - call.since, own, time.process_time() - began)
+        self.crew.sample(idle if own < BUSY else BUSY)
 
     def _come_back(self, connection: Connection) -> None:
         """After a call without the lead, or whose lead was lost. The thread that ran it."""
