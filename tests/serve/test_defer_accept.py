@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 import time
 
@@ -64,6 +65,22 @@ def test_switched_off_it_comes_in_at_once() -> None:
         before = sockets(server)
         with server.connect():
             assert accepted(server, before) < SECOND / 2
+
+
+def test_nobody_silent_is_lost_at_the_end() -> None:
+    with process() as server:
+        with server.connect() as silent:
+            server.signal(signal.SIGTERM)
+            until(lambda: refused(server), "it is on its way out")
+            assert served(silent)
+        assert server.wait() == 0
+
+
+def refused(server: ServerProcess) -> bool:
+    """Whether no SYN is answered any more."""
+    with socket.socket() as client:
+        client.settimeout(0.05)
+        return client.connect_ex(("127.0.0.1", server.port)) != 0
 
 
 def served(client: Client) -> bool:

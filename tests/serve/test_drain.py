@@ -86,7 +86,7 @@ def test_term_of_an_idle_server_is_quick(threads: int) -> None:
 
 
 def test_term_does_not_wait_for_a_connection_that_says_nothing() -> None:
-    with process(no_defer_accept=True) as server, ExitStack() as stack:
+    with process() as server, ExitStack() as stack:
         assert server.get("/quick") == b"quick"
         silent = [stack.enter_context(server.connect()) for _ in range(3)]
         began = time.monotonic()

@@ -103,6 +103,10 @@ class Listener:
             with contextlib.suppress(OSError, AttributeError):
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, int(wanted))
 
+    def arriving(self) -> bool:
+        """Whether a connection is on its way into the accept queue, as far as that can be known."""
+        return self.address.kind == "tcp" and holder.arriving(int(self.server_port))
+
     def own_file(self, path: str) -> None:
         """`close()` shall remove this socket file, if it is still the same one then."""
         status = os.stat(path)

@@ -141,7 +141,7 @@ class Connection(Polled):
             return False  # it is watched when the call has come back
         if self.phase in (HEAD, BODY):
             if self.due == NEVER:
-                self._expire_in(self._worker.options.head_timeout)  # nothing has come
+                self._expire_in(self._worker.silent_time)
             try:
                 self.watch(READ)
             except OSError as error:

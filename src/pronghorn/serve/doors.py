@@ -198,6 +198,10 @@ class Doors:
             acceptor.watch(True)
             acceptor.accept(ACCEPTS_MOST)
 
+    def arriving(self) -> bool:
+        """Whether somebody got through to the kernel, but not yet to us."""
+        return any(acceptor.listener.arriving() for acceptor in self._acceptors)
+
     def finish(self) -> None:
         """Take those whose handshake has ended meanwhile."""
         for acceptor in self._acceptors:

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _LAST_ACCEPTS = 0.01
 """Seconds between the last SYN let in and the close of a listener: handshakes that were under way end."""
 
+_LOOK_AGAIN = 0.05
+_ARRIVING_MOST = 1.2
+"""Seconds between looks whether somebody is still on the way in, and in all: those who have sent nothing come
+in after one (Listener.defer_accept)."""
+
 _IDLE_MOMENT = 1.0
 _IDLE_LONG = 0.1
 """Seconds that a drain waits for a request which may be on its way: on a connection used a moment ago, and
@@ -57,7 +62,7 @@ class Drain:
         self.stage = Stage.SERVING
         self.alarm = NEVER
         """When `step` wants to be called next."""
-        self._until = NEVER
+        self._late = self._until = NEVER
         self.clean = True
         """Nothing was cut off."""
 
@@ -73,8 +78,11 @@ class Drain:
         if self.stage is Stage.UNREADY and (now >= self.alarm or self.asked is not End.FINAL):
             self._begin(now)
         if self.stage is Stage.LAST_ACCEPTS and now >= self.alarm:
-            self._worker.doors.finish()
-            self._answer()
+            if now < self._late and self._worker.doors.arriving():
+                self.alarm = now + _LOOK_AGAIN
+            else:
+                self._worker.doors.finish()
+                self._answer()
         if self.asked is End.AT_ONCE or now >= self._until:
             self._cut()
         elif self.stage is Stage.ANSWERING and not self._worker.connections and not self._unwinding():
@@ -99,6 +107,7 @@ class Drain:
         if self.asked is End.FINAL:
             self.stage = Stage.LAST_ACCEPTS
             self.alarm = now + _LAST_ACCEPTS
+            self._late = now + _ARRIVING_MOST
             worker.doors.withdraw()
         else:
             if worker.orphan:
@@ -107,6 +116,7 @@ class Drain:
                 worker.doors.hand_over()
             self._answer()
         worker.idle_time = min(worker.idle_time, _IDLE_MOMENT)
+        worker.silent_time = min(worker.silent_time, _IDLE_MOMENT)
         for connection in worker.connections:
             if connection.phase is HEAD and not connection.h1.pending:
                 connection.deadline = now + (_IDLE_LONG if connection.h1.rests else _IDLE_MOMENT)

@@ -90,6 +90,7 @@ class Worker(Commons):
         "persistence",
         "poller",
         "quick_application",
+        "silent_time",
         "streams",
         "timers",
         "turn",
@@ -128,6 +129,8 @@ class Worker(Commons):
         self.crowded: Callable[[], bool] = lambda: self.crew.crowded
         self.idle_time = options.keep_alive
         """Seconds; shorter while draining."""
+        self.silent_time = options.head_timeout
+        """Seconds that a new connection may say nothing; shorter while draining."""
         self.calls = Calls()
         self.connections: set[Connection] = set()
         self.doors = Doors(
