@@ -2,14 +2,17 @@
 
 import contextlib
 import socket
+import struct
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from pronghorn.errors import ClientDisconnected
 from pronghorn.net.transport import PlainTransport
 from pronghorn.serve import polled
-from tests.serving import CutOff, head, serving
+from tests.serving import PATIENCE, CutOff, head, serving
 from tests.wsgi.answers import PLAIN, answer_to, hello, start
 
 NEXT = head("GET", "/next")
@@ -164,6 +167,36 @@ def test_p61_a_block_that_could_not_be_sent_ends_the_connection(
         assert client.read_to_end() == b""
         if "caught" not in kind:
             assert "MemoryError" in server.log
+
+
+def test_to_go_on_where_the_client_is_gone_is_no_failure() -> None:
+    begun, gone, ended = threading.Event(), threading.Event(), threading.Event()
+    raised: list[Exception] = []
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/next":
+            return hello(environ, start_response)
+        write = start(start_response, ("Content-Length", "5"))
+        begun.set()
+        gone.wait(PATIENCE)
+        try:
+            write(b"hello")
+        except ClientDisconnected as error:
+            raised.append(error)
+        ended.set()
+        return []
+
+    with serving(app) as server:
+        with server.connect() as client:
+            client.send(head("GET", "/"))
+            assert begun.wait(PATIENCE)
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.set()
+        assert ended.wait(PATIENCE)
+        with server.connect() as client:
+            assert client.ask(head("GET", "/next")).status == 200
+        assert raised
+    assert "Traceback" not in server.log and "failed" not in server.log
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,11 @@ class Response:
                 # All of it, as from most frameworks: they wrap their one block into an iterator.
                 self.begun = True
                 self._left = 0
-                self._exchange.respond(head, block, True)
+                try:
+                    self._exchange.respond(head, block, True)
+                except ClientDisconnected:
+                    self.complete = True  # nobody is there to miss it
+                    raise
                 self.complete = True  # not before: what was not sent must be seen to be missing
                 return True
             self.begin(None)
