@@ -111,6 +111,18 @@ class TestAFileHasChanged:
         master._decide(Told(starting, Changed("x.py")))
         assert coming(master) is again, "once for all who tell of it"
 
+    def test_who_writes_what_it_watches_is_no_endless_reload(self, master: Master) -> None:
+        """A file that is made while the application is imported changes each time."""
+        first = worker(master, master._now)
+        master._decide(Told(first, Changed("app.py")))
+        for _ in range(3):
+            begun = coming(master)
+            master._decide(Told(worker(master, begun, State.STARTING), Changed("made.py")))
+        assert coming(master) is begun
+        a_while_ago(begun)
+        master._decide(Told(first, Changed("app.py")))
+        assert coming(master) is not begun, "those who serve tell of what is new"
+
     def test_who_leaves_has_no_say(self, master: Master) -> None:
         old = worker(master, Generation(0, Job()), State.LEAVING)
         master._decide(Told(old, Changed("x.py")))

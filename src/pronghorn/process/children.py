@@ -39,9 +39,12 @@ class Job(Protocol):
 class Generation:
     """Workers that were made from the same code and settings."""
 
-    def __init__(self, number: int, job: Job) -> None:
+    def __init__(self, number: int, job: Job, again: bool = False) -> None:
+        """again: the one before told of a change itself, before it served. It may write what it watches: the
+        same word of this one counts for nothing."""
         self.number = number
         self.job = job
+        self.again = again
         self.began = time.monotonic()
         self.mold: Child | None = None
         self.failures = 0

@@ -131,9 +131,9 @@ class Master:
                 self._to_retire.append(child)
             case Told(child, Changed(path)):
                 # Each worker tells; one reload is enough. One that is to come has watched before it imported.
-                due = self._next is None or self._next.settled()
-                if child.generation is self._next or (due and child.generation is self._now):
-                    self._reload(f"{path} has changed")
+                itself = child.generation is self._next and not child.generation.again
+                if itself or (child.generation is self._now and (self._next is None or self._next.settled())):
+                    self._reload(f"{path} has changed", itself)
             case HungUp(child):
                 child.gone = True
                 self._reap()
@@ -249,7 +249,7 @@ class Master:
 
     # Who takes over from whom
 
-    def _reload(self, why: str) -> None:
+    def _reload(self, why: str, again: bool = False) -> None:
         if self._ending:
             return
         try:
@@ -266,7 +266,7 @@ class Master:
             self._drop(self._next)
         if job.options.workers != self._now.job.options.workers:
             self._wanted = job.options.workers
-        self._next = Generation(self._newest() + 1, job)
+        self._next = Generation(self._newest() + 1, job, again)
 
     def _newest(self) -> int:
         return max([self._now.number, *(child.generation.number for child in self._children)])
