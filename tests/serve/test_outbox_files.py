@@ -181,3 +181,19 @@ def test_a_large_file_comes_with_its_head(tmp_path: Path) -> None:
             rest = (1 << 20) - len(content)
             while rest:
                 rest -= len(client.socket.recv(rest))
+
+
+def test_closed_while_a_part_is_about_to_wait(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The leader gives the client up just when the application's thread has a descriptor for its file."""
+    desk = Desk(0)
+    duplicate = os.dup
+
+    def dup(fd: int) -> int:
+        desk.outbox.close()
+        return duplicate(fd)
+
+    desk.outbox.put(b"something waits")
+    monkeypatch.setattr(os, "dup", dup)
+    put_file(desk, path)
+    monkeypatch.undo()
+    assert desk.outbox.held() == 0

@@ -156,7 +156,7 @@ class _Formatter(argparse.HelpFormatter):
 def _columns() -> int:
     """Of the terminal. argparse would ask shutil, which costs each process 0.4 MB."""
     said = os.environ.get("COLUMNS", "")
-    if said.isascii() and said.isdigit() and int(said):
+    if said.isascii() and said.isdigit() and len(said) < 6 and int(said):
         return int(said)
     try:
         return os.get_terminal_size(1).columns or 80

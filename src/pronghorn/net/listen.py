@@ -69,6 +69,7 @@ class Listener:
     socket: may be exchanged for a TLS one before serving starts.
     url: for people to click; a wildcard is shown as the loopback address.
     sole: no process beside this server's own has the socket.
+    deferred: `defer_accept` has had an effect.
     server_name, server_port: SERVER_NAME and SERVER_PORT, never empty (PEP 3333); "localhost" and "80"
         for Unix sockets, which have neither.
     """
@@ -78,6 +79,7 @@ class Listener:
         self.socket = listening
         self.address = address
         self.sole = address.kind != "fd"
+        self.deferred = False
         self._file_is_ours = True
         self._own_file: tuple[str, int, int] | None = None
         if listening.family in (socket.AF_INET, socket.AF_INET6):
@@ -102,10 +104,7 @@ class Listener:
             # Not every system has it. Before the second is over, the kernel has asked the client once more.
             with contextlib.suppress(OSError, AttributeError):
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, int(wanted))
-
-    def arriving(self) -> bool:
-        """Whether a connection is on its way into the accept queue, as far as that can be known."""
-        return self.address.kind == "tcp" and holder.arriving(int(self.server_port))
+                self.deferred = self.deferred or wanted
 
     def own_file(self, path: str) -> None:
         """`close()` shall remove this socket file, if it is still the same one then."""

@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 
+from pronghorn.net import holder
 from pronghorn.net.listen import Listener
 from pronghorn.observe.scoreboard import CONNECTIONS, FREE, Row
 from pronghorn.serve.acceptor import ACCEPTS_MOST, PAUSE, Acceptor, NewConnection
@@ -186,7 +187,8 @@ class Doors:
     def expect_end(self) -> None:
         """Have the kernel hand over who has not sent anything yet (Listener.defer_accept)."""
         for acceptor in self._acceptors:
-            acceptor.listener.defer_accept(False)
+            if acceptor.listener.sole:
+                acceptor.listener.defer_accept(False)
 
     def withdraw(self) -> None:
         """Let nobody else in, and take who is in already. `finish` in a moment."""
@@ -199,8 +201,9 @@ class Doors:
             acceptor.accept(ACCEPTS_MOST)
 
     def arriving(self) -> bool:
-        """Whether somebody got through to the kernel, but not yet to us."""
-        return any(acceptor.listener.arriving() for acceptor in self._acceptors)
+        """Whether somebody got through to the kernel, but perhaps not yet to us."""
+        ports = {int(one.listener.server_port) for one in self._acceptors if one.listener.deferred}
+        return bool(ports) and holder.arriving(ports)
 
     def finish(self) -> None:
         """Take those whose handshake has ended meanwhile."""

@@ -5,6 +5,7 @@ moment (a request may be on its way), and is over when the last connection is go
 recycling and fewer workers all go this way.
 """
 
+import time
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -78,15 +79,21 @@ class Drain:
         if self.stage is Stage.UNREADY and (now >= self.alarm or self.asked is not End.FINAL):
             self._begin(now)
         if self.stage is Stage.LAST_ACCEPTS and now >= self.alarm:
-            if now < self._late and self._worker.doors.arriving():
-                self.alarm = now + _LOOK_AGAIN
-            else:
-                self._worker.doors.finish()
-                self._answer()
+            self._let_in(now)
         if self.asked is End.AT_ONCE or now >= self._until:
             self._cut()
         elif self.stage is Stage.ANSWERING and not self._worker.connections and not self._unwinding():
             self._end(bool(self._worker.calls.running()))
+
+    def _let_in(self, now: float) -> None:
+        """Those who are on their way in, for a while; then nobody."""
+        if now < self._late and self._worker.doors.arriving():
+            # With many connections a look costs the leader some of its time.
+            pause = max(_LOOK_AGAIN, 10 * (time.monotonic() - now))
+            self.alarm = min(now + pause, self._late)
+        else:
+            self._worker.doors.finish()
+            self._answer()
 
     def _unwinding(self) -> bool:
         """Calls whose clients are gone have their time to clean up."""

@@ -357,6 +357,9 @@ class Outbox:
 
     def _wait_in_line(self, part: Part | _FilePart) -> None:
         with self._lock():
+            if self.broken and isinstance(part, _FilePart):
+                os.close(part.fd)  # closed meanwhile, with all that waited
+                return
             if self._spill is not None and not isinstance(part, _FilePart) and self._grow(part):
                 return
             self._spill = None

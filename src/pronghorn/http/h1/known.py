@@ -9,7 +9,7 @@ from pronghorn.http.request import FieldSection
 
 _BLOCKS_MOST = 64
 _BLOCK_LONGEST = 2048
-"""Octets. Both are arbitrary: more than a deployment's programs say, and 128 KiB at most."""
+"""Octets. Both are arbitrary: more than a deployment's programs say, and 1.5 MiB of a worker at most."""
 
 _COMMON = frozenset(
     {
