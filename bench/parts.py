@@ -20,6 +20,12 @@ def head_of(value: str) -> bytes:
     return ("\r\n".join([*lines, f"X-Trace: {value}"]) + "\r\n\r\n").encode()
 
 
+def all_different(number: int) -> bytes:
+    """A head of 20 lines whose values all differ."""
+    lines = [f"X-Line-{index}: value-{number * 7919 % 100_003:032x}-{index}" for index in range(20)]
+    return ("\r\n".join(["GET / HTTP/1.1", "Host: localhost", *lines]) + "\r\n\r\n").encode()
+
+
 def cost(call: Callable[[], object]) -> float:
     """µs of one call: the best of seven times 20,000."""
     return min(timeit.repeat(call, number=20_000, repeat=7)) / 20_000 * 1e6
@@ -38,6 +44,11 @@ def main() -> None:
     seen = cost(lambda: H1Connection(Limits(), known=known).receive(common))
     print(f"common head, known block    {seen:6.2f} µs")
     print(f"head, one free value        {cost(lambda: varying.receive(next(heads))):6.2f} µs")
+    many = cycle([all_different(number) for number in range(200)])
+    wide = H1Connection(Limits())
+    one = all_different(1)
+    print(f"20 lines, parsed anew       {cost(lambda: H1Connection(Limits()).receive(one)):6.2f} µs")
+    print(f"20 lines, all free          {cost(lambda: wide.receive(next(many))):6.2f} µs")
     print(f"head, equal to the last one {cost(lambda: again.receive(same)):6.2f} µs")
 
 

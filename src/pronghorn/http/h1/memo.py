@@ -7,7 +7,7 @@ free values between them. A connection's first block may be one that others have
 Anything else is parsed whole.
 
 `python -m bench.parts` prints what each costs: for a browser's lines, 12.5 µs to parse anew, 1.7 with
-one free value, 0.1 when equal (CPython 3.11).
+one free value, 0.1 when equal (CPython 3.11); for 20 lines that all differ, 5.5 in place of 17.
 """
 
 from collections import Counter
@@ -18,9 +18,6 @@ from pronghorn.http.h1.head import check_line_octets, parse_request_line, parse_
 from pronghorn.http.h1.known import KnownBlocks
 from pronghorn.http.limits import Limits
 from pronghorn.http.request import FieldSection, Request
-
-_FREE_MOST = 6
-"""Arbitrary: beyond so many free values, parsing anew costs no more."""
 
 Changes = tuple[tuple[int, bytes], ...]
 
@@ -175,8 +172,6 @@ class HeadMemo:
                 if not self._may_differ[index] or not new.startswith(name + b":"):
                     return False
                 free.add(index)
-        if len(free) > _FREE_MOST:
-            return False
         self._free = tuple(sorted(free))
         self._fixed = _stretches(before, self._free)
         return True
