@@ -322,3 +322,14 @@ def test_a_nul_is_no_end_of_a_head(octets: bytes):
     """Where nothing has varied yet, there is no pattern that it could follow: it is refused (400)."""
     agree([message(GET, b"Host: a"), octets])
     agree([message(GET, b"Host: a"), message(GET, b"Host: a", b"X: y"), octets])
+
+
+def test_all_values_differ_each_time():
+    messages = [
+        message(GET, b"Host: a", *[b"X-%d: %d-%d" % (n, n, number * 7919 % 1009) for n in range(11)])
+        for number in range(20)
+    ]
+    agree(messages)
+    h1 = H1Connection(LIMITS)
+    sections = [request.section for request in map(h1.receive, messages) if request is not None]
+    assert len(sections) == 20 and len(set(map(id, sections))) == 1, "parsed whole once"
