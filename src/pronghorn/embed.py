@@ -197,6 +197,7 @@ class Borrowed(Listener):
     def __init__(self, lender: Listener) -> None:
         self.address = Address("fd", fd=lender.socket.fileno())
         self.sole = False  # the worker must not put its filter against new connections on it
+        self.deferred = False  # nor wait for those who are on their way in
         self.url = lender.url
         self.server_name = lender.server_name
         self.server_port = lender.server_port
