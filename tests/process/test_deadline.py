@@ -205,7 +205,7 @@ def test_all_threads_stuck_at_once() -> None:
     print(load.summary())
     assert [failure for failure in load.failures if "HTTP/1.1 503 " not in failure.why] == []
     assert [failure for failure in load.failures if failure.at - failure.took > mended] == []
-    assert load.worst < DEADLINE + 0.5
+    assert load.worst < 3 * DEADLINE
 
 
 def test_a_frozen_worker_is_killed_and_its_stack_is_known() -> None:

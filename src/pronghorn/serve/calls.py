@@ -113,7 +113,7 @@ def stacks(calls: Iterable[Call], roles: Mapping[int, str], first: Call | None =
     if first is not None:
         by_thread[first.member.ident] = first
     names = {thread.ident: thread.name for thread in threading.enumerate()}
-    frames = sys._current_frames()
+    frames = {ident: _walked(frame) for ident, frame in sys._current_frames().items()}
     now = time.monotonic()
     order = sorted(
         frames,
@@ -129,18 +129,33 @@ def stacks(calls: Iterable[Call], roles: Mapping[int, str], first: Call | None =
         name = names.get(ident, f"thread {ident}")
         call = by_thread.get(ident)
         if call is not None:
-            parts.append(f"{name}: {call}, for {now - call.since:.1f} s\n{stack(frames[ident])}")
+            parts.append(f"{name}: {call}, for {now - call.since:.1f} s\n{_text(frames[ident])}")
         elif ident in roles:
             parts.append(f"{name} {roles[ident]}\n")
         else:
-            parts.append(f"{name}:\n{stack(frames[ident])}")
+            parts.append(f"{name}:\n{_text(frames[ident])}")
     return "".join(parts).rstrip("\n")
 
 
 def stack(frame: FrameType | None) -> str:
     """Where it is, innermost last, without the server's own frames around the application."""
-    if frame is None:
-        return ""
-    whole = traceback.extract_stack(frame)
-    inner = list(dropwhile(lambda line: line.filename.startswith(_OURS), whole))
-    return "".join(traceback.format_list(inner or whole))
+    return _text(_walked(frame))
+
+
+def _walked(frame: FrameType | None) -> list[tuple[str, int, str]]:
+    """File, line and function of each frame, outermost first.
+
+    At once, in 4 µs: its thread goes on meanwhile, where the interpreter lets it. traceback.extract_stack
+    reads files in between; CPython 3.11 has crashed in it.
+    """
+    found = []
+    while frame is not None:
+        found.append((frame.f_code, frame.f_lineno))
+        frame = frame.f_back
+    return [(code.co_filename, line or 0, code.co_name) for code, line in reversed(found)]
+
+
+def _text(walked: list[tuple[str, int, str]]) -> str:
+    inner = list(dropwhile(lambda one: one[0].startswith(_OURS), walked))
+    lines = [traceback.FrameSummary(file, line, name) for file, line, name in inner or walked]
+    return "".join(traceback.format_list(lines))
