@@ -9,19 +9,20 @@ posted before it begins and its connection after it has ended, and `end` takes i
 so no entry outlives its call.
 """
 
+import faulthandler
 import os
-import sys
+import re
 import threading
 import time
 import traceback
 from collections import deque
 from collections.abc import Iterable, Mapping
 from itertools import dropwhile
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from pronghorn.observe.scoreboard import Row
 from pronghorn.serve.threads import Member
+from pronghorn.wsgi import spool
 
 if TYPE_CHECKING:
     from pronghorn.serve.connection import Connection
@@ -113,7 +114,7 @@ def stacks(calls: Iterable[Call], roles: Mapping[int, str], first: Call | None =
     if first is not None:
         by_thread[first.member.ident] = first
     names = {thread.ident: thread.name for thread in threading.enumerate()}
-    frames = {ident: _walked(frame) for ident, frame in sys._current_frames().items()}
+    frames = _walked()
     now = time.monotonic()
     order = sorted(
         frames,
@@ -137,22 +138,36 @@ def stacks(calls: Iterable[Call], roles: Mapping[int, str], first: Call | None =
     return "".join(parts).rstrip("\n")
 
 
-def stack(frame: FrameType | None) -> str:
-    """Where it is, innermost last, without the server's own frames around the application."""
-    return _text(_walked(frame))
+def stack(ident: int) -> str:
+    """Where this thread is, innermost last, without the server's own frames around the application."""
+    return _text(_walked().get(ident, []))
 
 
-def _walked(frame: FrameType | None) -> list[tuple[str, int, str]]:
-    """File, line and function of each frame, outermost first.
+_THREAD = re.compile(r"(?:Current thread|Thread) 0x([0-9a-f]+)")
+_FRAME = re.compile(r'  File "(.*)", line (\d+) in (.*)')
 
-    At once, in 4 µs: its thread goes on meanwhile, where the interpreter lets it. traceback.extract_stack
-    reads files in between; CPython 3.11 has crashed in it.
+
+def _walked() -> dict[int, list[tuple[str, int, str]]]:
+    """File, line and function of each frame of each thread, outermost first.
+
+    In one call of C, during which no thread goes on: of one that does, CPython 3.11 may take memory that is
+    something else by then for a frame's caller, and crash (f_back was False once).
     """
-    found = []
-    while frame is not None:
-        found.append((frame.f_code, frame.f_lineno))
-        frame = frame.f_back
-    return [(code.co_filename, line or 0, code.co_name) for code, line in reversed(found)]
+    try:
+        with spool.temporary_file() as file:
+            faulthandler.dump_traceback(file.fileno(), all_threads=True)
+            file.seek(0)
+            lines = file.read().decode("ascii", "replace").splitlines()
+    except OSError:  # no descriptors
+        return {}
+    found: dict[int, list[tuple[str, int, str]]] = {}
+    frames: list[tuple[str, int, str]] = []
+    for line in lines:
+        if thread := _THREAD.match(line):
+            frames = found[int(thread[1], 16)] = []
+        elif frame := _FRAME.fullmatch(line):
+            frames.insert(0, (frame[1], int(frame[2]), frame[3]))
+    return found
 
 
 def _text(walked: list[tuple[str, int, str]]) -> str:

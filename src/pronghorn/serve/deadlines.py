@@ -200,7 +200,7 @@ class Deadlines:
             self._all_stacks_at = now + _ALL_STACKS_EVERY
             where = stacks(worker.calls.running(), worker.crew.roles(), call)
         else:
-            where = stack(sys._current_frames().get(call.member.ident)).rstrip("\n")
+            where = stack(call.member.ident).rstrip("\n")
         worker.log.error(
             "%s has run for %.1f s, --request-timeout is %g s: %s\n%s",
             call,
