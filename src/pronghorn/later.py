@@ -1,6 +1,5 @@
 """Modules that a server needs rarely, or never: imported when something of them is first used.
 
-    TYPE_CHECKING = False
     if TYPE_CHECKING:
         import difflib
     else:

@@ -8,15 +8,14 @@ from collections.abc import Callable
 
 from pronghorn.apps.own_path import Application, OwnPath
 
+_READY = "200 OK", b"ok\n"
+_DRAINING = "503 Service Unavailable", b"draining\n"
+
 
 class Health(OwnPath):
     """ready: is asked on each request to that path; any thread."""
 
-    __slots__ = ("_ready",)
+    __slots__ = ()
 
     def __init__(self, app: Application, path: str, ready: Callable[[], bool]) -> None:
-        super().__init__(app, path)
-        self._ready = ready
-
-    def answer(self) -> tuple[str, bytes]:
-        return ("200 OK", b"ok\n") if self._ready() else ("503 Service Unavailable", b"draining\n")
+        super().__init__(app, path, lambda: _READY if ready() else _DRAINING)

@@ -17,7 +17,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pronghorn.apps import blame
 from pronghorn.apps.paste import is_paste, load_paste
@@ -25,7 +25,6 @@ from pronghorn.errors import ApplicationLoadError
 from pronghorn.later import Later
 from pronghorn.option import nearest
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     import pkgutil
 else:

@@ -7,17 +7,13 @@ from collections.abc import Callable
 
 from pronghorn.apps.own_path import Application, OwnPath
 
+_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
 
 class Metrics(OwnPath):
     """text: gives the text exposition format; any thread."""
 
-    __slots__ = ("_text",)
-
-    content_type = "text/plain; version=0.0.4; charset=utf-8"
+    __slots__ = ()
 
     def __init__(self, app: Application, path: str, text: Callable[[], str]) -> None:
-        super().__init__(app, path)
-        self._text = text
-
-    def answer(self) -> tuple[str, bytes]:
-        return "200 OK", self._text().encode()
+        super().__init__(app, path, lambda: ("200 OK", text().encode()), _CONTENT_TYPE)

@@ -10,20 +10,23 @@ class OwnPath:
     """A WSGI application: answers one path, leaves the rest to `app`. Any thread.
 
     path: begins with "/", as it stands in PATH_INFO: percent-encoding undone.
+    answer: status and content for a GET.
     """
 
-    __slots__ = ("_app", "_path")
+    __slots__ = ("_answer", "_app", "_content_type", "_path")
 
-    content_type = "text/plain"
-
-    def __init__(self, app: Application, path: str) -> None:
+    def __init__(
+        self,
+        app: Application,
+        path: str,
+        answer: Callable[[], tuple[str, bytes]],
+        content_type: str = "text/plain",
+    ) -> None:
         self._app = app
+        self._answer = answer
+        self._content_type = content_type
         # PEP 3333, "Unicode Issues": environ holds octets as latin-1.
         self._path = path.encode().decode("latin-1")
-
-    def answer(self) -> tuple[str, bytes]:
-        """Status and content for a GET."""
-        raise NotImplementedError
 
     def is_meant(self, environ: dict[str, Any]) -> bool:
         """Whether it is a question to us."""
@@ -33,10 +36,10 @@ class OwnPath:
         if not self.is_meant(environ):
             return self._app(environ, start_response)
         method = environ["REQUEST_METHOD"]
-        content_type = self.content_type
+        content_type = self._content_type
         extra: list[tuple[str, str]] = []
         if method in ("GET", "HEAD"):
-            status, body = self.answer()
+            status, body = self._answer()
         else:
             status, body, content_type = "405 Method Not Allowed", b"GET or HEAD\n", "text/plain"
             extra = [("Allow", "GET, HEAD")]  # RFC 9110 section 15.5.6

@@ -12,12 +12,11 @@ import importlib
 import os
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pronghorn.errors import ApplicationLoadError
 from pronghorn.later import Later
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from urllib import parse
 else:

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pronghorn.config import shapes
 from pronghorn.config.lines import Path, lines_of
@@ -12,7 +12,6 @@ from pronghorn.errors import ConfigError
 from pronghorn.later import Later
 from pronghorn.option import did_you_mean
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     import tomllib
 else:

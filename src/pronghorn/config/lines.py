@@ -7,10 +7,10 @@ to end.
 """
 
 import re
+from typing import TYPE_CHECKING
 
 from pronghorn.later import Later
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     import tomllib
 else:

@@ -1,4 +1,4 @@
-"""A request's head, as data. All of it is immutable once made, and consecutive equal requests share it."""
+"""A request's head, as data. What it says never changes once it is made, and equal requests share it."""
 
 from typing import Any
 

@@ -1,3 +1,5 @@
+cimport cython
+
 cdef class ResponseHead:
     cdef readonly str status
     cdef readonly int code
@@ -5,7 +7,9 @@ cdef class ResponseHead:
     cdef readonly object content_length
     cdef readonly bint close, has_date, has_server, ordinary
     cdef readonly bytes lines
-    cdef readonly tuple last_octets, last_closing
+    cdef readonly tuple last_octets
+    cdef readonly ResponseHead _closing
 
     cpdef bytes octets(self, bytes stamp, Py_ssize_t size)
-    cpdef bytes closing_octets(self, bytes stamp, Py_ssize_t size)
+    @cython.locals(head=ResponseHead)
+    cpdef ResponseHead closing(self)

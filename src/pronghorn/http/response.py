@@ -16,13 +16,13 @@ class ResponseHead:
     """
 
     __slots__ = (
+        "_closing",
         "close",
         "code",
         "content_length",
         "fields",
         "has_date",
         "has_server",
-        "last_closing",
         "last_octets",
         "lines",
         "ordinary",
@@ -48,8 +48,7 @@ class ResponseHead:
         self.lines = _lines(status, fields)
         self.last_octets = (b"", -1, b"")
         """(stamp, size of the content, the octets for these); replaced whole, any thread."""
-        self.last_closing = (b"", -1, b"")
-        """The same for `closing_octets`."""
+        self._closing: ResponseHead | None = None
 
     def octets(self, stamp: bytes, size: int) -> bytes:
         """The whole head, where it is ordinary, for content of `size` octets."""
@@ -59,13 +58,14 @@ class ResponseHead:
             known = self.last_octets = (stamp, size, octets)
         return known[2]
 
-    def closing_octets(self, stamp: bytes, size: int) -> bytes:
-        """The same for the last answer of a connection: 0.1 µs in place of 1.4."""
-        known = self.last_closing
-        if known[0] is not stamp or known[1] != size:
-            octets = b"%b%bContent-Length: %d\r\nConnection: close\r\n\r\n" % (self.lines, stamp, size)
-            known = self.last_closing = (stamp, size, octets)
-        return known[2]
+    def closing(self) -> "ResponseHead":
+        """The same for the last answer of a connection, made once: its octets cost 0.1 µs, not 1.4."""
+        head = self._closing
+        if head is None:
+            head = ResponseHead(self.status, self.fields, self.content_length)
+            head.lines += b"Connection: close\r\n"
+            self._closing = head
+        return head
 
 
 def _lines(status: str, fields: list[tuple[str, str]]) -> bytes:

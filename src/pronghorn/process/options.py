@@ -1,12 +1,12 @@
 """How many workers there are, how long they live, and what their master does."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pronghorn.later import Later
 from pronghorn.option import option
 from pronghorn.process.privileges import parse_umask
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pronghorn.process import cpus
 else:

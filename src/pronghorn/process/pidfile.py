@@ -10,11 +10,11 @@ become another process's since; a server that runs must not lose its file to a s
 """
 
 import os
+from typing import TYPE_CHECKING
 
 from pronghorn.errors import ConfigError
 from pronghorn.later import Later
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     import tempfile
 else:

@@ -11,14 +11,13 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pronghorn.later import Later
 from pronghorn.net.listen import Listener
 from pronghorn.process.inbox import Inbox
 from pronghorn.process.systemd import Notifier
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     import subprocess
 else:

@@ -18,7 +18,7 @@ import traceback
 from collections import deque
 from collections.abc import Iterable, Mapping
 from itertools import dropwhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from pronghorn.observe.scoreboard import Row
 from pronghorn.serve.threads import Member
@@ -154,11 +154,11 @@ def _walked() -> dict[int, list[tuple[str, int, str]]]:
     something else by then for a frame's caller, and crash (f_back was False once).
     """
     try:
-        with spool.temporary_file() as file:
+        with _scratch() as file:
             faulthandler.dump_traceback(file.fileno(), all_threads=True)
             file.seek(0)
             lines = file.read().decode("ascii", "replace").splitlines()
-    except OSError:  # no descriptors
+    except OSError:  # no descriptors are left
         return {}
     found: dict[int, list[tuple[str, int, str]]] = {}
     frames: list[tuple[str, int, str]] = []
@@ -168,6 +168,13 @@ def _walked() -> dict[int, list[tuple[str, int, str]]]:
         elif frame := _FRAME.fullmatch(line):
             frames.insert(0, (frame[1], int(frame[2]), frame[3]))
     return found
+
+
+def _scratch() -> BinaryIO:
+    """A file in memory, where there are such: the disk may be full just when somebody wants to know."""
+    if hasattr(os, "memfd_create"):
+        return open(os.memfd_create("stacks"), "w+b")
+    return spool.temporary_file()
 
 
 def _text(walked: list[tuple[str, int, str]]) -> str:

@@ -48,21 +48,23 @@ def answer_at_once(environ: Environ, start_response: Any) -> Iterable[bytes]:
     return answer(environ, start_response)
 
 
-def try_at_once(worker: "Worker", routing: Routing, connection: "Connection") -> Environ | bool | None:
+def try_at_once(
+    worker: "Worker", routing: Routing, connection: "Connection"
+) -> tuple[bool | None, Environ | None]:
     """Answer what needs no application thread. Leader only.
 
-    True: it is answered. None: it was refused. Else it needs a thread: its environ, as good as new, or False
-    where none was made.
+    True: it is answered. None: it was refused. False: it needs a thread; then its environ, as good as new,
+    if one was made.
     """
     h1, exchange = connection.h1, connection.exchange
     if connection.body is not None or h1.content is not None:
         if connection.body is None and routing.largest_body and not limit_body(connection, routing):
-            return None
-        return False
+            return None, None
+        return False, None
     environ = connection.maker.make(exchange.request)
     answer = routing.quick(environ)
     if answer is None:
-        return environ
+        return False, environ
     environ[ANSWER] = answer
     connection.phase = CALL
     if worker.observer is not None:
@@ -70,7 +72,7 @@ def try_at_once(worker: "Worker", routing: Routing, connection: "Connection") ->
         exchange.begin_call()
     worker.quick_application.call(exchange, environ)
     connection.phase = RETURNED
-    return True
+    return True, None
 
 
 def limit_body(connection: "Connection", routing: Routing) -> bool:

@@ -294,7 +294,7 @@ class Crew(Generic[Task]):
         self._spent = time.process_time()
 
     def end_round(self, seconds: float, calls: int) -> None:
-        """Its calls took so long, all in all."""
+        """Its calls took so long, all in all. What the process computed meanwhile is no waiting."""
         turn = self.turn
         if seconds <= QUICK * calls:
             turn.timed = False
@@ -305,8 +305,8 @@ class Crew(Generic[Task]):
             self.sample((seconds - (time.process_time() - self._spent)) / calls)
 
     def sample(self, seconds: float) -> None:
-        """How long a call waited, or on average the calls of one round. What others compute meanwhile is not
-        counted: to wait for the interpreter is no reason to let another thread compete for it."""
+        """How long a call waited, or on average the calls of one round. Not for the interpreter: that is no
+        reason to let another thread compete for it."""
         self._average += _WEIGHT * (min(max(seconds, 0.0), _SAMPLE_MOST) - self._average)
         self.turn.slow = self._average > (QUICK if self.turn.slow else SLOW)
 

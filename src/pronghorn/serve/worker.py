@@ -384,10 +384,9 @@ class Worker(Commons):
         turn.calls += 1
         environ = None
         if self.routing is not None:
-            done = try_at_once(self, self.routing, connection)
-            if done is None or done is True:
+            done, environ = try_at_once(self, self.routing, connection)
+            if done is not False:
                 return done
-            environ = done or None  # for a call here and now: nobody has to keep it, a thread makes its own
         connection.phase = QUEUED  # before anybody else may run it, or lead
         if not turn.watched:
             connection.outbox.release()
@@ -406,7 +405,7 @@ class Worker(Commons):
         turn.slot = token
         try:
             try:
-                connection.call(environ)
+                connection.call(environ)  # who has to wait for a thread makes it again, and keeps none
                 token.pop()
             except IndexError:
                 self._come_back(connection)

@@ -296,7 +296,7 @@ class H1Connection:
             self.persistent = False
             self._framing = Framing.LENGTH
             self.end()
-            return head.closing_octets(stamp, size) + block
+            return head.closing().octets(stamp, size) + block
         # A HEAD request's answer has no content: what there is of it may not be what GET would have had.
         unknown = request.line.method == "HEAD" and head.content_length is None and not size
         octets = self.begin(request, head, None if unknown else length, stamp, persist)

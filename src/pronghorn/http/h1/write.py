@@ -15,7 +15,7 @@ def head_octets(
     stamp: the server's Date and Server lines; the application's own replace them (RFC 9110 section 6.6.1).
     connection: the Connection line, or nothing.
     """
-    parts = [head.lines]
+    parts = [head.lines, connection]
     for line in stamp.splitlines(keepends=True):
         own = head.has_date if line[:5] == b"Date:" else head.has_server
         if not own:
@@ -24,6 +24,5 @@ def head_octets(
         parts.append(b"Transfer-Encoding: chunked\r\n")
     elif length is not None and head.code != 204:
         parts.append(b"Content-Length: %d\r\n" % length)
-    parts.append(connection)
     parts.append(b"\r\n")
     return b"".join(parts)
