@@ -52,7 +52,7 @@ $(VENV)/.installed-dev: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[test,dev]'
 	touch $@ $(VENV)/.installed $(VENV)/.installed-test
 
-$(COMPILED)/.installed: pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pxd')
+$(COMPILED)/.installed: pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.p[xy][dx]')
 	rm -rf $(COMPILED)
 	$(PYTHON) -m venv $(COMPILED)
 	PRONGHORN_COMPILE=require $(COMPILED)/bin/python -m pip install --quiet '.[test]'

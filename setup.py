@@ -1,8 +1,9 @@
 """Builds the compiled modules, where Cython and a C compiler are there; otherwise all stays plain Python.
 
-A module is compiled if a `.pxd` file with the C types of its attributes stands beside it. The environment
-variable PRONGHORN_COMPILE decides: `require` fails where compiling fails, `no` does not try. An editable
-installation stays plain Python unless it is required: what is compiled would hide the changes to its source.
+A module is compiled if a `.pxd` file with the C types of its attributes stands beside it; from the `.pyx`
+beside it, if there is one, in place of the `.py`. The environment variable PRONGHORN_COMPILE decides:
+`require` fails where compiling fails, `no` does not try. An editable installation stays plain Python unless it
+is required: what is compiled would hide the changes to its source.
 """
 
 import contextlib
@@ -38,7 +39,8 @@ def extensions() -> list[Extension]:
 
 def extension(path: Path) -> Extension:
     name = ".".join(path.relative_to(SOURCE).parts)
-    return Extension(name, [f"{path}.py"], extra_compile_args=["-g0"])  # a quarter of the size
+    source = next(path.with_suffix(end) for end in (".pyx", ".py") if path.with_suffix(end).exists())
+    return Extension(name, [str(source)], extra_compile_args=["-g0"])  # a quarter of the size
 
 
 class BuildModules(build_ext):

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pronghorn.errors import ClientDisconnected
+from pronghorn.net.transport import Transport
 from pronghorn.serve import outbox as outbox_module
 from pronghorn.serve.outbox import BATCH_MOST, HIGH_WATER, Held, Outbox
 from pronghorn.serve.streams import Streams
@@ -23,7 +24,7 @@ from tests.serving import PATIENCE, until
 ENDLESS = 1 << 40
 
 
-class Wire:
+class Wire(Transport):
     """A socket with so much room."""
 
     def __init__(self, room: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pronghorn.errors import ClientDisconnected
-from pronghorn.net.transport import PlainTransport
+from pronghorn.net.transport import Transport
 from pronghorn.serve import polled
 from tests.serving import PATIENCE, CutOff, head, serving
 from tests.wsgi.answers import PLAIN, answer_to, hello, start
@@ -144,17 +144,15 @@ def test_p61_a_block_that_could_not_be_sent_ends_the_connection(
     """P-61: no memory to send it with, as over TLS, where head and block are joined first."""
     count, result = UNSENT[kind]
 
-    def short_of_memory(sock: socket.socket) -> PlainTransport:
-        transport = PlainTransport(sock)
+    class ShortOfMemory(Transport):
+        once = iter([MemoryError])
 
-        def send_parts(parts: Any) -> int:
-            transport.send_parts = sock.sendmsg  # once
-            raise MemoryError
+        def send_parts(self, parts: Any) -> int:
+            for error in self.once:
+                raise error
+            return super().send_parts(parts)
 
-        transport.send_parts = send_parts
-        return transport
-
-    monkeypatch.setattr(polled, "make_transport", short_of_memory)
+    monkeypatch.setattr(polled, "make_transport", ShortOfMemory)
 
     def app(environ: Any, start_response: Any) -> Any:
         if environ["PATH_INFO"] == "/next":

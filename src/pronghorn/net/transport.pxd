@@ -1,2 +1,9 @@
-cdef class PlainTransport:
-    cdef public object _sock, recv, send, send_parts
+from pronghorn.net.direct cimport Direct
+
+cdef class Transport(Direct):
+    pass
+
+
+cdef class TlsTransport(Transport):
+    cpdef recv(self, Py_ssize_t size)
+    cpdef send(self, object data)

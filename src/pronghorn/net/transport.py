@@ -1,4 +1,4 @@
-"""One connection's socket, plain or TLS, behind the same few calls. All of them are non-blocking.
+"""One connection's socket, plain or TLS, behind the same few calls. None of them waits.
 
 Each raises BlockingIOError when the socket must be waited for, and another OSError when it is dead.
 """
@@ -6,8 +6,10 @@ Each raises BlockingIOError when the socket must be waited for, and another OSEr
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
+
+from pronghorn.net.direct import Direct
 
 Part = bytes | memoryview
 
@@ -17,59 +19,34 @@ FILE_MOST = 1 << 20
 """Octets of a file in one call."""
 
 
-class Transport(Protocol):
-    """What a connection needs of its socket."""
+class Transport(Direct):
+    """What a connection needs of its socket. As it stands, that of TCP or UNIX."""
 
-    @property
-    def recv(self) -> Callable[[int], bytes]:
-        """Receive at most so many octets; none is the end."""
-
-    @property
-    def send(self) -> Callable[[Part], int]:
-        """Send; octets taken."""
-
-    @property
-    def send_parts(self) -> Callable[[Sequence[Part]], int]:
-        """Send several blocks at once; octets taken."""
+    __slots__ = ()
 
     def send_ahead(self, octets: bytes) -> int:
         """As `send`, where more follows at once."""
+        # A head by itself would wake the client, which then does half of the kernel's work for the file: 1900
+        # files of 1 MiB a second between two cores, not 2900.
+        sent: int = self._sock.send(octets, _MORE)
+        return sent
+
+    def send_parts(self, parts: Sequence[Part]) -> int:
+        """Send several blocks at once; octets taken."""
+        sent: int = self._sock.sendmsg(parts)
+        return sent
 
     def send_file(self, file: int, offset: int, count: int) -> int:
         """Send from a descriptor; octets taken, 0 where the file ends early."""
-
-    def pending(self) -> bool:
-        """Whether octets wait that the poller knows nothing of."""
-
-    def say_goodbye(self) -> None:
-        """Nothing more will be sent (RFC 9112 section 9.8 for TLS)."""
-
-
-class PlainTransport:
-    """TCP or UNIX: the socket's own methods."""
-
-    __slots__ = ("_sock", "recv", "send", "send_parts")
-
-    def __init__(self, sock: socket.SocketType) -> None:
-        self._sock = sock
-        self.recv = sock.recv
-        self.send = sock.send
-        self.send_parts = sock.sendmsg
-
-    def send_ahead(self, octets: bytes) -> int:
-        # A head by itself would wake the client, which then does half of the kernel's work for the file: 1900
-        # files of 1 MiB a second between two cores, not 2900.
-        return self._sock.send(octets, _MORE)
-
-    def send_file(self, file: int, offset: int, count: int) -> int:
         # On a fast connection one call would go on as long as the client reads.
         return os.sendfile(self._sock.fileno(), file, offset, min(count, FILE_MOST))
 
     def pending(self) -> bool:
+        """Whether octets wait that the poller knows nothing of."""
         return False
 
     def say_goodbye(self) -> None:
-        pass
+        """Nothing more will be sent (RFC 9112 section 9.8 for TLS)."""
 
 
 _WANTS = frozenset({2, 3})
@@ -77,10 +54,10 @@ _WANTS = frozenset({2, 3})
 `ssl` would cost every server without TLS a tenth of its memory."""
 
 
-class TlsTransport:
+class TlsTransport(Transport):
     """TLS over an ssl.SSLSocket: OpenSSL shakes hands within the first recv."""
 
-    __slots__ = ("_sock",)
+    __slots__ = ()
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock
@@ -119,7 +96,7 @@ class TlsTransport:
 
 def make_transport(sock: socket.SocketType) -> Transport:
     """The transport for a connected, non-blocking socket."""
-    return TlsTransport(sock) if speaks_tls(sock) else PlainTransport(sock)
+    return TlsTransport(sock) if speaks_tls(sock) else Transport(sock)
 
 
 def speaks_tls(sock: socket.SocketType) -> bool:

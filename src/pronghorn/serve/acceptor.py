@@ -115,7 +115,7 @@ class Acceptor:
     def _take(self, fd: int, peer: object) -> None:
         listening = self.listener.socket
         if not self._tls:
-            # What socket.socket is made of, and all that PlainTransport needs: 0.5 µs in place of 0.95.
+            # What socket.socket is made of, and all that Transport needs: 0.5 µs in place of 0.95.
             sock = socket.SocketType(*self._kind, fd)
             sock.setblocking(False)
         else:

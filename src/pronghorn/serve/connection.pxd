@@ -9,8 +9,8 @@ from pronghorn.wsgi.environ cimport EnvironMaker as CEnvironMaker
 
 cdef class Connection(Polled):
     cdef public bint _arriving, _refused, _tls
-    cdef public Py_ssize_t _lingered
-    cdef public object body, seized, phase, _recv_most
+    cdef public Py_ssize_t _lingered, _recv_most
+    cdef public object body, seized, phase
     cdef public CH1Exchange exchange
     cdef public CH1Connection h1
     cdef public CEnvironMaker maker

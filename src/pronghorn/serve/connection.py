@@ -96,7 +96,7 @@ class Connection(Polled):
         if self.phase is not HEAD or mask != READ:
             return self._ready_otherwise(mask)
         try:
-            data = self._recv(self._recv_most)
+            data = self._transport.recv(self._recv_most)
         except BlockingIOError:
             return True
         except OSError:
@@ -491,7 +491,7 @@ class Connection(Polled):
             reset_on_close(self._sock)
         else:
             self._transport.say_goodbye()
-        self._sock.close()
+        self._transport.close()
 
     def _close_body(self) -> None:
         if self.body is not None:

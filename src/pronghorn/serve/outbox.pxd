@@ -1,3 +1,4 @@
+from pronghorn.net.direct cimport Direct
 from pronghorn.serve.streams cimport Streams as CStreams
 
 cdef class _FilePart:
@@ -14,7 +15,8 @@ cdef class Held:
 
 
 cdef class Outbox:
-    cdef readonly object _transport, _send, _ask, _crowded, _room, _parts, _spill
+    cdef readonly Direct _transport
+    cdef readonly object _ask, _crowded, _room, _parts, _spill
     cdef readonly Held _held
     cdef readonly CStreams _streams
     cdef readonly Py_ssize_t _batched

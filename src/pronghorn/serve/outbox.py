@@ -119,7 +119,6 @@ class Outbox:
         "_memory",
         "_parts",
         "_room",
-        "_send",
         "_spill",
         "_streams",
         "_transport",
@@ -140,7 +139,6 @@ class Outbox:
         """ask: tells the leader to flush when the socket is writable. crowded: are all threads taken?
         held: what all connections of the worker hold in memory together."""
         self._transport = transport
-        self._send = transport.send
         self._ask = ask
         self._crowded = crowded
         self._room: threading.Condition | None = None  # made when something first waits
@@ -172,7 +170,7 @@ class Outbox:
             self._append(octets)
         else:
             try:
-                sent = self._send(octets)
+                sent = self._transport.send(octets)
             except BlockingIOError:
                 sent = 0
             except OSError:

@@ -21,14 +21,13 @@ RECV_MOST = 512 << 10
 class Polled:
     """What a Connection is without a protocol. Leader only."""
 
-    __slots__ = ("_mask", "_recv", "_sock", "_transport", "_worker", "bucket", "deadline", "due", "fd")
+    __slots__ = ("_mask", "_sock", "_transport", "_worker", "bucket", "deadline", "due", "fd")
 
     def __init__(self, worker: "Worker", sock: socket.SocketType) -> None:
         self._worker = worker
         self._sock = sock
         self.fd = sock.fileno()
         self._transport = make_transport(sock)
-        self._recv = self._transport.recv
         self._mask = 0  # what the poller looks out for
         # See timers.Timed
         self.deadline = NEVER
@@ -44,7 +43,7 @@ class Polled:
     def _receive(self, size: int) -> bytes | None:
         """None: nothing yet. Empty: the end, or the client is gone."""
         try:
-            return self._recv(size)
+            return self._transport.recv(size)
         except BlockingIOError:
             return None
         except OSError:

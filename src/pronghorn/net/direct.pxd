@@ -1,0 +1,6 @@
+cdef class Direct:
+    cdef public object _sock
+    cdef int _fd
+
+    cpdef recv(self, Py_ssize_t size)
+    cpdef send(self, object octets)
