@@ -2,8 +2,8 @@
 
 A module is compiled if a `.pxd` file with the C types of its attributes stands beside it; from the `.pyx`
 beside it, if there is one, in place of the `.py`. The environment variable PRONGHORN_COMPILE decides:
-`require` fails where compiling fails, `no` does not try. An editable installation stays plain Python unless it
-is required: what is compiled would hide the changes to its source.
+`require` fails where compiling fails, `no` does not try. An editable installation stays plain Python unless
+compiling is required: it would hide the changes to the source.
 """
 
 import contextlib

@@ -233,6 +233,14 @@ def test_differences_do_not_add_up():
     agree(messages)
 
 
+@pytest.mark.parametrize("length", [4, 5, 6])
+def test_values_that_come_again_later(length: int):
+    """Equal to one before the last, or to the last: no head stands for another one's values."""
+    heads = [message(GET, b"Host: a", b"Cookie: %d" % number) for number in range(3)]
+    for messages in product(heads, repeat=length):
+        agree(list(messages))
+
+
 def test_repeated_names_keep_their_values():
     one = message(GET, b"Host: a", b"X: 1", b"X: 2")
     agree([one, message(GET, b"Host: a", b"X: 2", b"X: 1"), message(GET, b"Host: a", b"X: 1", b"x: 3"), one])

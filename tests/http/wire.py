@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pronghorn.errors import ProtocolError
 from pronghorn.http.h1.connection import H1Connection
-from pronghorn.http.h1.known import KnownBlocks
+from pronghorn.http.h1.known import KnownHeads
 from pronghorn.http.limits import Limits
 from pronghorn.http.request import Request
 
@@ -68,7 +68,7 @@ class Reader:
     """Drives one connection as a server does, until it has to close."""
 
     def __init__(
-        self, limits: Limits | None = None, scheme: str = "http", known: KnownBlocks | None = None
+        self, limits: Limits | None = None, scheme: str = "http", known: KnownHeads | None = None
     ) -> None:
         self.connection = H1Connection(limits or Limits(), scheme, known)
         self.requests: list[Seen] = []
@@ -111,7 +111,7 @@ def read(
     parts: Iterable[bytes],
     limits: Limits | None = None,
     scheme: str = "http",
-    known: KnownBlocks | None = None,
+    known: KnownHeads | None = None,
 ) -> Verdict:
     """The verdict on bytes that arrive in these parts, and then the client's end of file.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pronghorn.errors import ClientDisconnected
 from pronghorn.serve.streams import Streams
 from tests.serve.test_outbox import ENDLESS, Desk
 from tests.serving import PATIENCE, Server, head, serving, until
@@ -68,6 +69,16 @@ def test_who_comes_when_the_lookout_has_just_left_sends_itself() -> None:
     desk = Desk(ENDLESS, streams=leaving)
     desk.outbox.hold(b"block")
     assert desk.wire.taken == b"block"
+
+
+def test_for_a_client_that_is_gone_nothing_is_held_back(desk: Desk) -> None:
+    """Its producer hears of it at once, and not at the end."""
+    for _ in range(2):
+        desk.outbox.hold(b"block,")
+    desk.wire.gone = True
+    desk.outbox._streams.flush()
+    with pytest.raises(ClientDisconnected):
+        desk.outbox.hold(b"block,")
 
 
 def test_slow_blocks_are_sent_one_by_one(desk: Desk) -> None:

@@ -17,3 +17,5 @@ cdef class Request:
     cdef readonly FieldSection section
     cdef readonly tuple changes
     cdef readonly bint simple
+    cdef public bint common
+    cdef public tuple as_environ

@@ -75,9 +75,11 @@ class Request:
     section: its fields, or those of an earlier request of this connection that differ only in `changes`.
     changes: (index into section.fields, value) where this request differs from `section`.
     simple: HTTP/1.1, persistent, not HEAD: its answer needs no Connection field and may have content.
+    common: whether several connections may have it (`h1/known`); it has no changes then.
+    as_environ: kept by whoever makes environs, if it is common: for whom, and its environ there.
     """
 
-    __slots__ = ("changes", "line", "section", "simple")
+    __slots__ = ("as_environ", "changes", "common", "line", "section", "simple")
 
     def __init__(
         self, line: RequestLine, section: FieldSection, changes: tuple[tuple[int, bytes], ...] = ()
@@ -86,6 +88,8 @@ class Request:
         self.section = section
         self.changes = changes
         self.simple = section.persistent and line.version == "HTTP/1.1" and line.method != "HEAD"
+        self.common = False
+        self.as_environ: tuple[dict[str, Any], dict[str, Any]] | None = None
 
     @property
     def has_body(self) -> bool:

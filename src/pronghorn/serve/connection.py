@@ -61,19 +61,16 @@ class Connection(Polled):
     ) -> None:
         super().__init__(worker, sock)
         self._tls = base["wsgi.url_scheme"] == "https"
-        self.h1 = H1Connection(worker.limits, base["wsgi.url_scheme"], worker.known_blocks)
+        self.h1 = H1Connection(worker.limits, base["wsgi.url_scheme"], worker.known_heads)
         self.outbox = Outbox(self._transport, self._ask_flush, worker.crowded, worker.held, worker.streams)
         exchange = H1Exchange if worker.deadlines is None else SeizableExchange
         self.exchange = exchange(
             self.h1, self.outbox, worker.clock, worker.persistence, peer, worker.observer
         )
+        own = None
         if isinstance(self.exchange, SeizableExchange):
-            base = {
-                **base,
-                "pronghorn.extend_deadline": self.exchange.extend,
-                LIMIT: self.exchange.limit,
-            }
-        self.maker = EnvironMaker(base, peer)
+            own = {"pronghorn.extend_deadline": self.exchange.extend, LIMIT: self.exchange.limit}
+        self.maker = EnvironMaker(base, peer, own)
         self.seized: Call | None = None
         """The call that runs, where the leader has taken the socket away from it (`deadlines`)."""
         self.phase = HEAD

@@ -138,7 +138,8 @@ class H1Exchange:
             outbox.put_large(before, block)
             if behind:
                 outbox.put(behind)
-        outbox.wait_for_room()
+        if outbox.waiting:
+            outbox.wait_for_room()
 
     def send_file(self, file: int, offset: int, count: int) -> None:
         before, behind = self._h1.frame(count)

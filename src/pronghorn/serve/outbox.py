@@ -189,7 +189,9 @@ class Outbox:
         if not streams.ticking:
             self.put(octets)
             return
-        self.put(octets, True)
+        if self.broken:
+            raise self._lost()
+        self._put_batch(octets, True)
         if not self._held_back:
             self._held_back = True
             streams.hold(self)

@@ -8,7 +8,7 @@ from pronghorn.serve.threads cimport Turn as CTurn
 from pronghorn.wsgi.call cimport Application as CApplication
 
 cdef class Worker(Commons):
-    cdef public object body_memory, options, limits, log, timers, poller, crew, silent_time, crowded, idle_time, known_blocks, calls, connections, doors, drain
+    cdef public object body_memory, options, limits, log, timers, poller, crew, silent_time, crowded, idle_time, known_heads, calls, connections, doors, drain
     cdef public CApplication quick_application
     cdef public CHeld held
     cdef public CStreams streams

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from pronghorn import __version__
 from pronghorn.errors import RequestTimeout
-from pronghorn.http.h1.known import KnownBlocks
+from pronghorn.http.h1.known import KnownHeads
 from pronghorn.http.limits import Limits
 from pronghorn.net.listen import Listener
 from pronghorn.net.transport import speaks_tls
@@ -82,7 +82,7 @@ class Worker(Commons):
         "drain",
         "held",
         "idle_time",
-        "known_blocks",
+        "known_heads",
         "limits",
         "log",
         "observation",
@@ -117,7 +117,7 @@ class Worker(Commons):
         self.quick_application = Application(answer_at_once, self.log, many_heads=True)
         self.held = Held()
         self.body_memory = BodyMemory()
-        self.known_blocks = KnownBlocks()
+        self.known_heads = KnownHeads()
         self.streams = Streams(self.log)
         self.persistence = Persistence(options.keep_alive > 0)
         self.timers = Timers(self._sacrifice)

@@ -64,12 +64,15 @@ def server_environ(
 class EnvironMaker:
     """Makes the environs of one connection. The connection's owner's thread."""
 
-    __slots__ = ("_base", "_keys", "_line", "_peer", "_section", "_template")
+    __slots__ = ("_address", "_base", "_keys", "_line", "_own", "_port", "_section", "_template")
 
-    def __init__(self, base: Environ, peer: tuple[str, int] | None) -> None:
-        """base: of the listener, never changed; peer: the client's address and port, if it has one."""
+    def __init__(self, base: Environ, peer: tuple[str, int] | None, own: Environ | None = None) -> None:
+        """base: of the listener, never changed; peer: the client's address and port, if it has one; own:
+        what is in each environ of this connection."""
         self._base = base
-        self._peer = peer
+        self._address = None if peer is None else peer[0]
+        self._port = "" if peer is None else str(peer[1])
+        self._own = own
         self.rest()
 
     def rest(self) -> None:
@@ -83,7 +86,12 @@ class EnvironMaker:
     def make(self, request: Request) -> Environ:
         """A fresh environ, without the body; the application may do with it what it likes."""
         line = request.line
-        if request.section is not self._section:
+        if request.common:
+            kept = request.as_environ
+            if kept is None or kept[0] is not self._base:
+                kept = self._share(request)
+            environ = kept[1].copy()
+        elif request.section is not self._section:
             # Most connections of many idle ones never ask again: no template for them (2.5 KiB each).
             self.rest()
             self._section = request.section
@@ -100,15 +108,26 @@ class EnvironMaker:
             self._set_changes(environ, request)
         if line.authority is not None:
             _set_authority(environ, line.authority)
+        if self._address is not None:
+            environ["REMOTE_ADDR"] = self._address
+            environ["REMOTE_PORT"] = self._port
+        if self._own is not None:
+            environ.update(self._own)
         environ["wsgi.input"] = BytesIO()
         return environ
 
+    def _share(self, request: Request) -> tuple[Environ, Environ]:
+        """Keep what this request's environ is on all connections to the listener."""
+        environ = self._anew(request.section)
+        _set_line(environ, request.line)
+        kept = request.as_environ = (self._base, environ)
+        return kept
+
     def _anew(self, section: FieldSection) -> Environ:
-        """Everything but the request line's keys."""
+        """Everything but the request line's keys, and the connection's."""
         environ = {**self._base, **(section.as_environ or _field_keys(section))}
-        if self._peer is not None:
-            environ["REMOTE_ADDR"] = self._peer[0]
-            environ["REMOTE_PORT"] = str(self._peer[1])
+        if self._address is not None:
+            environ["REMOTE_ADDR"] = environ["REMOTE_PORT"] = ""  # so that its copy need not grow (0.2 µs)
         return environ
 
     def _set_changes(self, environ: Environ, request: Request) -> None:

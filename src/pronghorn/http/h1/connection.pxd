@@ -9,13 +9,12 @@ cdef class H1Connection:
     cdef readonly bytearray _partial
     cdef readonly Py_ssize_t _partial_line, _pos, _skipped
     cdef readonly str _scheme
-    cdef readonly bytes _whole
     cdef public bytes unread, content
     cdef public bint persistent
     cdef readonly bint _rested
     cdef public object reading, writing
 
-    @cython.locals(request=CRequest, partial=bytearray)
+    @cython.locals(request=CRequest, partial=bytearray, memo=CHeadMemo)
     cpdef object receive(self, bytes data)
     @cython.locals(data=bytes, start=Py_ssize_t, end=Py_ssize_t, line_end=Py_ssize_t, memo=CHeadMemo, request=CRequest)
     cpdef object next_request(self)

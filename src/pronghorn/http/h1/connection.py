@@ -12,7 +12,7 @@ from pronghorn.errors import ProtocolError
 from pronghorn.http.framing import Framing, response_framing
 from pronghorn.http.h1.body import ChunkedBody, SizedBody, Write, too_large
 from pronghorn.http.h1.head import check_line_octets, parse_request_line
-from pronghorn.http.h1.known import KnownBlocks
+from pronghorn.http.h1.known import KnownHeads
 from pronghorn.http.h1.memo import HeadMemo, check_block
 from pronghorn.http.h1.states import READING, WRITING, Reading, Writing
 from pronghorn.http.h1.write import LAST_CHUNK, head_octets
@@ -38,7 +38,6 @@ class H1Connection:
         "_rested",
         "_scheme",
         "_skipped",
-        "_whole",
         "content",
         "persistent",
         "reading",
@@ -46,8 +45,8 @@ class H1Connection:
         "writing",
     )
 
-    def __init__(self, limits: Limits, scheme: str = "http", known: KnownBlocks | None = None) -> None:
-        """known: header blocks of other connections that have these limits."""
+    def __init__(self, limits: Limits, scheme: str = "http", known: KnownHeads | None = None) -> None:
+        """known: heads of other connections that have these limits."""
         self._limits = limits
         self._scheme = scheme
         # Input. _partial holds a head that has not come whole.
@@ -60,8 +59,7 @@ class H1Connection:
         self.content: bytes | None = None
         """The whole body of the request, where it came with its head; the owner takes it and sets None."""
         self._body: SizedBody | ChunkedBody | None = None
-        self._memo = HeadMemo(limits, scheme, KnownBlocks() if known is None else known)
-        self._whole = b""  # the octets of the last head, which memo.request says the meaning of
+        self._memo = HeadMemo(limits, scheme, KnownHeads() if known is None else known)
         self._rested = False
         # The answer.
         self._framing = Framing.NONE
@@ -88,7 +86,6 @@ class H1Connection:
     def rest(self) -> None:
         """Forget the last head: the connection has been idle for long."""
         self._memo.forget()
-        self._whole = b""
         self._rested = True
 
     # Reading a head
@@ -98,8 +95,9 @@ class H1Connection:
         partial = self._partial
         if partial is None:
             # The same head again, and nothing else.
-            request = self._memo.request
-            if data == self._whole and request is not None and not request.section.has_body:
+            memo = self._memo
+            request = memo.request
+            if data == memo.whole and request is not None and not request.section.has_body:
                 return request
         else:
             old = len(partial)
@@ -121,11 +119,10 @@ class H1Connection:
         start = self._pos
         memo = self._memo
         request = memo.request
-        if request is not None and data.startswith(self._whole, start):
-            end = start + len(self._whole)
+        if request is not None and data.startswith(memo.whole, start):
+            end = start + len(memo.whole)
         elif not start and (request := memo.again(data)) is not None:
             end = len(data)
-            self._whole = data
         else:
             end = data.find(b"\r\n\r\n", start)
             if end < 0 or data[start] == 0x0D:
@@ -133,7 +130,6 @@ class H1Connection:
             line_end = data.find(b"\r\n", start, end + 2)
             request = memo.parse(data[start:line_end], data[line_end:end])
             end += 4
-            self._whole = data[start:end]
         if request.section.has_body:
             end += self._begin_body(request, end)
         self._pos = end

@@ -3,7 +3,7 @@
 Clients send the same header lines again and again on a connection. A header block equal to the last,
 octet for octet, means the same. One that differs in the values of a few plain fields (a cookie, a
 request id) is compared with a pattern: the fixed stretches of a block that was parsed whole, and the
-free values between them. A connection's first block may be one that others have sent (`h1/known`).
+free values between them. A connection's first head or block may be one that others have sent (`h1/known`).
 Anything else is parsed whole.
 
 `python -m bench.parts` prints what each costs: for a browser's lines, 12.5 µs to parse anew, 1.7 with
@@ -15,7 +15,7 @@ from collections import Counter
 from pronghorn.errors import ProtocolError
 from pronghorn.http.fields import OWS, PLAIN, SINGLE, VALUE, kind_of
 from pronghorn.http.h1.head import check_line_octets, parse_request_line, parse_section
-from pronghorn.http.h1.known import KnownBlocks
+from pronghorn.http.h1.known import KnownHeads
 from pronghorn.http.limits import Limits
 from pronghorn.http.request import FieldSection, Request
 
@@ -39,10 +39,11 @@ class HeadMemo:
         "block",
         "line",
         "request",
+        "whole",
     )
 
-    def __init__(self, limits: Limits, scheme: str, known: KnownBlocks) -> None:
-        """known: blocks of connections that have these limits."""
+    def __init__(self, limits: Limits, scheme: str, known: KnownHeads) -> None:
+        """known: heads of connections that have these limits."""
         self._known = known
         self._limits = limits
         self._scheme = scheme
@@ -52,8 +53,10 @@ class HeadMemo:
         """As if nothing had come yet."""
         self.line = b""
         self.block: bytes | None = None
+        self.whole = b""
+        """The last head, and the empty line at its end."""
         self.request: Request | None = None
-        """What `line` and `block` mean; None before the first request and after a refusal.
+        """What they mean; None before the first request and after a refusal.
 
         `block` is None when the last head was recognised as a whole.
         """
@@ -83,6 +86,7 @@ class HeadMemo:
         else:
             parsed = parse_request_line(line, self._scheme)
         changes: Changes | None = None
+        known = False
         if base is not None and parsed.version == base.version:
             if last is not None and block == self.block:
                 changes = last.changes
@@ -95,6 +99,7 @@ class HeadMemo:
             self._base = None
             self._free = ()
             base = self._known.find(parsed.version, block) if first else None
+            known = base is not None
             if base is None:
                 check_block(block)
                 base = parse_section(block.split(b"\r\n")[1:], parsed.version, limits)
@@ -107,18 +112,24 @@ class HeadMemo:
         if self._free:
             self._begin = line + self._fixed[0]
             self._finish = self._fixed[2] + b"\r\n\r\n"
+        self.whole = line + block + b"\r\n\r\n"
         self.request = request = Request(parsed, base, changes)
+        if known:
+            self._known.add_whole(self.whole, line, block, request)
         return request
 
     def again(self, data: bytes) -> Request | None:
-        """The request, if `data` is the last head with other free values, and nothing else.
+        """The request, if `data` is the last head with other free values, and nothing else; or if there is no
+        last one, and it is a known one.
 
         Saves looking for the head's end, which cannot be anywhere else: neither the stretches nor a value
         hold an empty line.
         """
         begin, finish, last = self._begin, self._finish, self.request
+        if last is None:
+            return self._meet(data)
         end = len(data) - len(finish)
-        if last is None or not self._free or end < len(begin):
+        if not self._free or end < len(begin):
             return None
         if not data.startswith(begin) or not data.endswith(finish):
             return None
@@ -128,8 +139,20 @@ class HeadMemo:
         if changes is None:
             return None
         self.block = None
+        self.whole = data
         self.request = request = Request(last.line, last.section, changes)
         return request
+
+    def _meet(self, data: bytes) -> Request | None:
+        """The first head, if it is one that others have sent, and nothing else."""
+        known = self._known.whole(data)
+        if known is None:
+            return None
+        self.whole, self.line, self.block = known.octets, known.line, known.block
+        self._base, self._base_block, self._may_differ = known.request.section, known.block, []
+        self._free = ()
+        self.request = known.request
+        return known.request
 
     def _match(self, block: bytes) -> Changes | None:
         """The values where the pattern is open; None if the block does not follow it."""
