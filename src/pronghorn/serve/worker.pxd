@@ -14,9 +14,12 @@ cdef class Worker(Commons):
     cdef public CStreams streams
     cdef public CPersistence persistence
     cdef public CTurn turn
-    cdef public object observation, _siblings, _bases, _targets, _posts, _batch, _errands, _bell, _pulse_at, _calls_most
+    cdef public object observation, _siblings, _bases, _posts, _batch, _errands, _bell, _pulse_at, _calls_most
+    cdef public list _targets
     cdef public bint _polling
     cdef public Py_ssize_t _round_calls
 
+    @cython.locals(targets=list, fd=Py_ssize_t, mask=int)
+    cpdef object _lead(self, object me)
     @cython.locals(turn=CTurn, token=list, environ=dict)
     cpdef object run_call(self, CConnection connection)

@@ -146,7 +146,8 @@ class Worker(Commons):
         self.observation = Observation(access)
         self._siblings = siblings
         self._bases = {listener: self._base(listener, multiprocess) for listener in listeners}
-        self._targets: dict[int, Target] = {}
+        # By descriptor: a dict would fetch its key, too, from memory for each of a thousand connections.
+        self._targets: list[Target | None] = []
         self._posts: deque[tuple[Connection, Callable[[], bool]]] = deque()
         self._batch: Iterator[tuple[int, int]] = iter(())
         self._errands: deque[Callable[[], None]] = deque()
@@ -187,7 +188,7 @@ class Worker(Commons):
         elif self._siblings is not None:
             self.calls.row = self._siblings.row
         self.attend(self._bell.fd, self._bell)
-        self.doors.open(self._targets.__setitem__)
+        self.doors.open(self._aim)
         if self.began is not None:
             self.began()
         self.crew.work()
@@ -199,13 +200,21 @@ class Worker(Commons):
 
     def attend(self, fd: int, target: "Target") -> None:
         """Call `target.ready` when the descriptor is readable. Before `run`, or the leader."""
-        self._targets[fd] = target
+        self._aim(fd, target)
         self.poller.change(fd, 0, READ)
 
     def ignore(self, fd: int) -> None:
         """The opposite. Leader only."""
-        if self._targets.pop(fd, None) is not None:
+        if fd < len(self._targets) and self._targets[fd] is not None:
+            self._targets[fd] = None
             self.poller.change(fd, READ, 0)
+
+    def _aim(self, fd: int, target: "Target") -> None:
+        """What the poller says of this descriptor is for this target. Leader only."""
+        targets = self._targets
+        while fd >= len(targets):
+            targets.append(None)
+        targets[fd] = target
 
     @property
     def ready(self) -> bool:
@@ -278,7 +287,7 @@ class Worker(Commons):
         targets = self._targets
         while self.drain.stage is not OVER:
             for fd, mask in self._batch:
-                target = targets.get(fd)
+                target = targets[fd]
                 try:
                     if target is not None and not target.ready(mask):
                         return
@@ -463,7 +472,7 @@ class Worker(Commons):
         self, sock: socket.SocketType, listener: Listener, peer: tuple[str, int] | None
     ) -> None:
         connection = Connection(self, sock, self._bases[listener], peer)
-        self._targets[connection.fd] = connection
+        self._aim(connection.fd, connection)
         self.connections.add(connection)
         # The request has often come with the connection: one that is answered at once and closed need never
         # be watched (6 µs of 50).
@@ -471,8 +480,8 @@ class Worker(Commons):
 
     def forget(self, connection: Connection) -> None:
         """It is closed."""
-        if self._targets.get(connection.fd) is connection:
-            del self._targets[connection.fd]
+        if self._targets[connection.fd] is connection:
+            self._targets[connection.fd] = None
         self.connections.discard(connection)
         self.timers.forget(connection)
 
