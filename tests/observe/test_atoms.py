@@ -85,10 +85,23 @@ def test_each_atom(atom: str, text: str) -> None:
 def test_the_time_is_the_end_of_the_request_in_the_local_zone(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "time", lambda: now[0])
-    stamp = atoms.Stamp()
+    stamp = atoms.Stamp().text
     # The clock may be set back.
     for now[0] in (1_800_000_001.5, 1_800_000_001.9, 1_800_000_002.0, 1_800_000_000.999):
         assert datetime.strptime(stamp(), "[%d/%b/%Y:%H:%M:%S %z]").timestamp() == int(now[0])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "}", "{{sent}}", "{sent!r}", '\'"""', "\\", "\\N{DASH}", "\n#", "é☃\udc80", "fields[0] lasted"],
+)
+def test_what_is_no_atom_stands_as_it_is(text: str) -> None:
+    assert line(f"{text}%(s)s{text}%%{text}") == f"{text}{line('%(s)s')}{text}%{text}"
+
+
+@pytest.mark.parametrize("spec", ["5s", "-5s", ".2s", "05d", "d", "+d", " d", ".1f"])
+def test_a_conversion_means_what_it_means_in_python(spec: str) -> None:
+    assert line(f"[%(s){spec}]") == f"[%{spec}]" % int(line("%(s)s"))
 
 
 def test_request_fields_are_what_was_sent_whatever_the_application_did_to_its_environ() -> None:

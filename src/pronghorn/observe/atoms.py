@@ -49,13 +49,17 @@ class Format:
         self.field_texts: list[FieldText] = []
         self.places: dict[bytes, list[int]] = {}
         self._names: list[str] = []
-        self._expressions: list[str] = []
-        template = _ATOM.sub(self._replace, text)
-        self.line = self._compile(template + "\n")
+        parts: list[str] = []
+        end = 0
+        for match in _ATOM.finditer(text):
+            parts += _literal(text[end : match.start()]), self._replace(match)
+            end = match.end()
+        self.line = self._compile("".join(parts) + _literal(text[end:] + "\n"))
 
     def _replace(self, match: re.Match[str]) -> str:
+        """What stands for it in an f-string."""
         if match[0] == "%%":
-            return "%%"
+            return _literal("%")
         name, spec = match["name"], match["spec"]
         if name is None:
             raise ValueError(
@@ -63,8 +67,8 @@ class Format:
             )
         if spec[-1] != "s" and name not in _NUMBERS:
             raise ValueError(f"The access-log atom %({name}){spec} is not a number: write %({name})s.")
-        self._expressions.append(self._expression(name))
-        return "%" + str(spec)
+        expression = self._expression(name)
+        return f"{{{expression}}}" if spec == "s" else f"{{'%{spec}' % ({expression},)}}"
 
     def _expression(self, name: str) -> str:
         """Python for an atom. No text of the format's gets into it, only numbers of what was put aside."""
@@ -89,17 +93,27 @@ class Format:
         place = len(self.field_texts)
         self.field_texts.append(text)
         self.places.setdefault(name.lower().encode("latin-1", "replace"), []).append(place)
-        return f"asked.fields[{place}]"
+        return f"fields[{place}]"
 
-    def _compile(self, template: str) -> Callable[[Asked, Exchange, Head, int], str]:
-        """A function of one expression: 0.6 µs for the default format; with a function for each atom, 1.1."""
-        values = "".join(f"{expression}, " for expression in self._expressions)
-        clock = _LASTED if "lasted" in values else ""
-        source = f"def line(asked, exchange, head, sent):\n{clock}    return template % ({values})\n"
-        scope: dict[str, Any] = {**_SCOPE, "template": template, "names": self._names}
+    def _compile(self, text: str) -> Callable[[Asked, Exchange, Head, int], str]:
+        """A function of one f-string: 0.3 µs for the default format; with `template % values`, 0.5."""
+        source = "".join(
+            [
+                "def line(asked, exchange, head, sent):\n",
+                _FIELDS if "fields[" in text else "",
+                _LASTED if "lasted" in text else "",
+                f'    return f"{text}"\n',
+            ]
+        )
+        scope: dict[str, Any] = {**_SCOPE, "names": self._names}
         exec(source, scope)
         line: Callable[[Asked, Exchange, Head, int], str] = scope["line"]
         return line
+
+
+def _literal(text: str) -> str:
+    """`text` within an f-string: nothing but escapes, so that nothing of it can be Python."""
+    return "".join(f"\\U{ord(letter):08x}" for letter in text)
 
 
 def compile_format(text: str) -> Format:
@@ -113,7 +127,8 @@ class Stamp:
     def __init__(self) -> None:
         self._known = (0.0, 0.0, "")  # from, until, the text: replaced whole
 
-    def __call__(self) -> str:
+    def text(self) -> str:
+        """Of now."""
         now = time.time()
         since, until, text = self._known
         if since <= now < until:
@@ -155,7 +170,7 @@ def _user(authorization: str) -> str:
 
 
 _SCOPE = {
-    "stamp": Stamp(),
+    "stamp": Stamp().text,
     "monotonic": time.monotonic,
     "getpid": os.getpid,
     "_o": _response_field,
@@ -163,6 +178,7 @@ _SCOPE = {
 }
 """What the expressions may name, beside the arguments."""
 
+_FIELDS = "    fields = asked.fields\n"
 _LASTED = "    lasted = monotonic() - exchange.started if exchange.started else 0.0\n"
 """Only where the format has a duration: a look at the clock is 0.05 µs."""
 
