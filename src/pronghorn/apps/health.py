@@ -6,7 +6,7 @@
 
 from collections.abc import Callable
 
-from pronghorn.apps.own_path import Application, OwnPath
+from pronghorn.apps.own_path import OwnPath
 
 _READY = "200 OK", b"ok\n"
 _DRAINING = "503 Service Unavailable", b"draining\n"
@@ -17,5 +17,5 @@ class Health(OwnPath):
 
     __slots__ = ()
 
-    def __init__(self, app: Application, path: str, ready: Callable[[], bool]) -> None:
-        super().__init__(app, path, lambda: _READY if ready() else _DRAINING)
+    def __init__(self, ready: Callable[[], bool]) -> None:
+        super().__init__(lambda: _READY if ready() else _DRAINING)

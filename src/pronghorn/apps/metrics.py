@@ -5,7 +5,7 @@ The counters are of all workers together, so it does not matter which of them an
 
 from collections.abc import Callable
 
-from pronghorn.apps.own_path import Application, OwnPath
+from pronghorn.apps.own_path import OwnPath
 
 _CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -15,5 +15,5 @@ class Metrics(OwnPath):
 
     __slots__ = ()
 
-    def __init__(self, app: Application, path: str, text: Callable[[], str]) -> None:
-        super().__init__(app, path, lambda: ("200 OK", text().encode()), _CONTENT_TYPE)
+    def __init__(self, text: Callable[[], str]) -> None:
+        super().__init__(lambda: ("200 OK", text().encode()), _CONTENT_TYPE)

@@ -10,7 +10,7 @@ from typing import Any
 
 from pronghorn.apps.health import Health
 from pronghorn.apps.metrics import Metrics
-from pronghorn.apps.own_path import OwnPath
+from pronghorn.apps.own_path import as_path_info
 from pronghorn.assemble.parts import Served
 from pronghorn.config.settings import Settings
 from pronghorn.errors import ApplicationLoadError
@@ -22,6 +22,9 @@ from pronghorn.serve.routing import Routing
 from pronghorn.serve.worker import Worker
 from pronghorn.wsgi.call import WSGIApplication
 from pronghorn.wsgi.environ import Environ, server_environ
+
+Own = dict[str, WSGIApplication]
+"""The server's own paths, as they stand in PATH_INFO, and who answers them."""
 
 
 def build(
@@ -37,17 +40,14 @@ def build(
     """siblings: the other workers on the same listeners, if there are any. number: of the worker's row in
     counters, which all workers share; None: there is no other worker."""
     counters = counters or Counters(1)
-    outer: WSGIApplication = served.app
-    own: list[OwnPath] = []
+    own: Own = {}
     if health := settings.app.health:
-        outer = ready = Health(outer, health, lambda: worker.ready)
-        own.append(ready)
+        own[as_path_info(health)] = Health(lambda: worker.ready)
     if metrics := settings.app.metrics:
-        outer = counting = Metrics(outer, metrics, counters.text)
-        own.append(counting)
+        own[as_path_info(metrics)] = Metrics(counters.text)
     largest = max(settings.limits.limit_request_body, served.routing.largest_body if served.routing else 0)
     worker = Worker(
-        outer,
+        served.app,
         listeners,
         settings.serve,
         replace(settings.limits, limit_request_body=largest),
@@ -58,6 +58,8 @@ def build(
     )
     if metrics:
         worker.observation.tally = Tally(counters.row(number))
+    if own:
+        worker.application.own = own
     if served.routing is not None:
         worker.routing = _OwnFirst(own, served.routing) if own else served.routing
     set_deadlines(worker, served.least_timeout)
@@ -67,7 +69,7 @@ def build(
 class _OwnFirst:
     """The server's own paths before all routes."""
 
-    def __init__(self, own: Sequence[OwnPath], routing: Routing) -> None:
+    def __init__(self, own: Own, routing: Routing) -> None:
         self._own = own
         self._quick = routing.quick
         self.largest_body = routing.largest_body
@@ -76,10 +78,7 @@ class _OwnFirst:
 
     def quick(self, environ: Environ) -> WSGIApplication | None:
         """See serve.routing.Routing."""
-        for path in self._own:
-            if path.is_meant(environ):
-                return path
-        return self._quick(environ)
+        return self._own.get(environ["PATH_INFO"]) or self._quick(environ)
 
 
 def set_deadlines(worker: Worker, least: float = float("inf")) -> None:

@@ -20,6 +20,8 @@ from pronghorn.observe.record import Exchange, Head
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds, each bucket's longest, as Prometheus's own libraries have them; one more bucket has the rest."""
 
+_SHORTEST = BOUNDS[0]
+
 _CLASSES = ("none", "1xx", "2xx", "3xx", "4xx", "5xx")
 """Of status; "none" where nothing was sent, because the client had left."""
 
@@ -95,6 +97,8 @@ class Row(NamedTuple):
 class Tally:
     """One worker's. Its leader, but for `ended`."""
 
+    __slots__ = ("_ended", "_real", "_whole")
+
     def __init__(self, row: Row) -> None:
         self._whole = row.whole
         self._real = row.real
@@ -117,10 +121,15 @@ class Tally:
         new = self._ended[:]
         del self._ended[: len(new)]
         whole, octets, total = self._whole, 0, 0.0
+        answers: dict[int, int] = {}  # by cell; most are in the same one, and shared memory is dearer
         for code, sent, seconds in new:
             octets += sent
             total += seconds
-            status = code // 100 if code < 600 else 0
-            whole[status * _COLUMNS + bisect_left(BOUNDS, seconds)] += 1
+            cell = (code // 100 if code < 600 else 0) * _COLUMNS
+            if seconds > _SHORTEST:
+                cell += bisect_left(BOUNDS, seconds)
+            answers[cell] = answers.get(cell, 0) + 1
+        for cell, count in answers.items():
+            whole[cell] += count
         whole[OCTETS] += octets
         self._real[SECONDS] += total

@@ -4,6 +4,7 @@ from pronghorn.wsgi.response cimport Heads as CHeads, Response as CResponse
 
 cdef class Application:
     cdef readonly object _app, _log, _warn
+    cdef public dict own
     cdef readonly CHeads _heads
 
     @cython.locals(response=CResponse, head=CResponseHead, block=bytes)

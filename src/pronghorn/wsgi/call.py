@@ -28,7 +28,7 @@ _ERROR_HEAD = ResponseHead(
 class Application:
     """A WSGI application and what its calls share. Any thread."""
 
-    __slots__ = ("_app", "_heads", "_log", "_warn")
+    __slots__ = ("_app", "_heads", "_log", "_warn", "own")
 
     def __init__(self, app: WSGIApplication, log: logging.Logger, many_heads: bool = False) -> None:
         """many_heads: see Heads."""
@@ -36,14 +36,19 @@ class Application:
         self._log = log
         self._warn = log.warning
         self._heads = Heads(many_heads)
+        self.own: dict[str, WSGIApplication] | None = None
+        """Who answers in the application's place, by PATH_INFO. Not a WSGI application around it: 0.15 µs."""
 
     def call(self, exchange: Exchange, environ: Environ) -> None:
         """Call the application once and send what it returns. Raises nothing that the application caused."""
         response = Response(exchange, self._heads, self._warn)
         environ["wsgi.early_hints"] = response.early_hints
         result: Any = None
+        app = self._app
+        if self.own is not None:
+            app = self.own.get(environ["PATH_INFO"], app)
         try:
-            result = self._app(environ, response.start_response)
+            result = app(environ, response.start_response)
             if type(result) is list and len(result) == 1 and type(result[0]) is bytes:
                 block = result[0]
                 head = response.head
