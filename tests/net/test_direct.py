@@ -38,6 +38,13 @@ def test_no_more_is_received_than_asked_for(pair: Pair, size: int) -> None:
     assert sent.startswith(got)
 
 
+def test_a_negative_size_is_refused(pair: Pair) -> None:
+    direct, client = pair
+    client.sendall(b"x" * 100_000)
+    with pytest.raises(ValueError):
+        direct.recv(-1)
+
+
 def test_nothing_has_come(pair: Pair) -> None:
     with pytest.raises(BlockingIOError):
         pair[0].recv(16384)

@@ -109,6 +109,19 @@ def test_request_fields_are_what_was_sent_whatever_the_application_did_to_its_en
     assert line("%(a)s %(f)s %({site.user}e)s", environ=environ) == "curl/8 http://a/ 7"
 
 
+def test_h69_what_an_application_leaves_in_its_environ_cannot_end_the_line() -> None:
+    class Text(str):
+        __slots__ = ()
+
+        def __format__(self, spec: str) -> str:
+            return "\n"
+
+        def __str__(self) -> str:
+            return self
+
+    assert line("%({x}e)s", environ={"x": Text("plain")}) == "plain"
+
+
 def test_repeated_fields_are_joined() -> None:
     fields = [(b"X", b"1"), (b"cookie", b"a=1"), (b"x", b"2"), (b"Cookie", b"b=2"), (b"Empty", b"")]
     assert line("%({x}i)s %({cookie}i)s %({empty}i)s", fields) == "1,2 a=1; b=2 -"

@@ -19,7 +19,7 @@ OTHER: Environ = {**BASE, "SERVER_NAME": "other"}
 @pytest.fixture
 def shared() -> Request:
     known = KnownHeads()
-    requests = [H1Connection(Limits(), known=known).receive(GET) for _ in range(3)]
+    requests = [H1Connection(Limits(), known=known).receive(GET) for _ in range(4)]
     request = requests[-1]
     assert request is not None and request.common
     return request
@@ -56,6 +56,13 @@ def test_what_is_one_connections_own_is_not_the_others(shared: Request) -> None:
         first, second = one.make(shared), two.make(shared)
         assert (first["REMOTE_ADDR"], first["REMOTE_PORT"], first["own"]) == ("192.0.2.1", "1", 1)
         assert (second["REMOTE_ADDR"], second["REMOTE_PORT"], "own" in second) == ("192.0.2.2", "2", False)
+
+
+def test_a_client_without_an_address(shared: Request) -> None:
+    """Of a listener whose other clients have one: CGI has no empty REMOTE_ADDR (RFC 3875 section 4.1.8)."""
+    assert EnvironMaker(BASE, ("192.0.2.1", 1)).make(shared)["REMOTE_ADDR"] == "192.0.2.1"
+    for _ in range(2):
+        assert not {"REMOTE_ADDR", "REMOTE_PORT"} & EnvironMaker(BASE, None).make(shared).keys()
 
 
 def test_each_listener_has_its_own(shared: Request) -> None:

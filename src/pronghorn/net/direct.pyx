@@ -11,8 +11,6 @@ cdef enum:
     RECV_MOST = 16384  # octets: beyond, a second copy costs more than what is saved
     SEND_MOST = 65536  # octets: to copy these takes the kernel 10 µs, and all other threads wait meanwhile
 
-cdef char received[RECV_MOST]  # the interpreter is held, so there is one user at a time
-
 
 cdef class Direct:
     def __cinit__(self, *_):
@@ -23,7 +21,8 @@ cdef class Direct:
         self._fd = sock.fileno()
 
     cpdef recv(self, Py_ssize_t size):
-        if size > RECV_MOST:
+        cdef char received[RECV_MOST]
+        if <size_t>size > RECV_MOST:  # a negative one, too
             return self._sock.recv(size)
         count = c_recv(self._fd, received, size, 0)
         if count < 0:

@@ -154,7 +154,8 @@ def _response_field(wanted: str, exchange: Exchange, head: Head) -> str:
 
 def _variable(name: str, exchange: Exchange, head: Head) -> str:
     value = (exchange.environ or {}).get(name)
-    return "-" if value is None else escape(str(value))
+    # Not a subclass of str, whose own __format__ could put anything into the line.
+    return "-" if value is None else escape(str.__str__(str(value)))
 
 
 def _user(authorization: str) -> str:

@@ -125,10 +125,7 @@ class EnvironMaker:
 
     def _anew(self, section: FieldSection) -> Environ:
         """Everything but the request line's keys, and the connection's."""
-        environ = {**self._base, **(section.as_environ or _field_keys(section))}
-        if self._address is not None:
-            environ["REMOTE_ADDR"] = environ["REMOTE_PORT"] = ""  # so that its copy need not grow (0.2 µs)
-        return environ
+        return {**self._base, **(section.as_environ or _field_keys(section))}
 
     def _set_changes(self, environ: Environ, request: Request) -> None:
         if not self._keys:

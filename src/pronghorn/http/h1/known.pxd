@@ -7,6 +7,7 @@ cdef class KnownHead:
 
 cdef class KnownHeads:
     cdef readonly dict _heads, _sections
+    cdef readonly set _seen
 
     cpdef KnownHead whole(self, bytes octets)
     cpdef object find(self, str version, bytes block)

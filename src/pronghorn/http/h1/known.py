@@ -10,7 +10,10 @@ from pronghorn.http.request import FieldSection, Request
 
 _MOST = 64
 _LONGEST = 2048
-"""Octets. Both are arbitrary: more than a deployment's programs say, and 2 MiB of a worker at most."""
+"""Octets. Both are arbitrary: more than a deployment's programs say, and 3 MiB of a worker at most."""
+
+_SEEN_MOST = 1024
+"""Arbitrary: whole heads of which it is known that there was one such. 64 KiB."""
 
 _COMMON = frozenset(
     {
@@ -59,26 +62,33 @@ class KnownHead:
 class KnownHeads:
     """Of all connections of a worker, which have the same limits. Any thread.
 
-    A Request is immutable and nothing but what its octets say, so it makes no difference whose octets they
-    were.
+    What a Request says never changes, and is nothing but what its octets say, so it makes no difference whose
+    octets they were.
     """
 
-    __slots__ = ("_heads", "_sections")
+    __slots__ = ("_heads", "_sections", "_seen")
 
     def __init__(self) -> None:
         self._sections: dict[str, dict[bytes, FieldSection]] = {"HTTP/1.0": {}, "HTTP/1.1": {}}
         self._heads: dict[bytes, KnownHead] = {}
+        self._seen: set[int] = set()  # hashes: of what only one client has asked for, nothing is kept
 
     def whole(self, octets: bytes) -> KnownHead | None:
         """The head that is exactly these octets, if it is known."""
-        return self._heads.get(octets)
+        return self._heads.get(octets) if len(octets) <= _LONGEST else None
 
     def add_whole(self, octets: bytes, line: bytes, block: bytes, request: Request) -> None:
         """`request` is what they mean, and the block was known."""
         # The absolute form means something else to a listener of another scheme; a query may be a secret.
         if request.line.authority is not None or request.line.query or len(octets) > _LONGEST:
             return
-        heads = self._heads
+        seen, heads = self._seen, self._heads
+        if len(seen) >= _SEEN_MOST:
+            seen.clear()
+        mark = hash(octets)
+        if mark not in seen:
+            seen.add(mark)  # a path may be a secret, or just one of very many
+            return
         if len(heads) >= _MOST:
             heads.clear()
         request.common = True
