@@ -3,6 +3,7 @@
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -19,8 +20,8 @@ def patient_threads() -> Iterator[None]:
     sys.setswitchinterval(before)
 
 
-def runs_meanwhile(call: Callable[[], object]) -> bool:
-    """Whether another thread, which is ready to run, does so during the call."""
+def runs_meanwhile(call: Callable[[], object], seconds: float) -> bool:
+    """Whether another thread, which is ready to run, does so while this is called again and again."""
     ready, go, ran = threading.Event(), threading.Lock(), []
     go.acquire()
 
@@ -33,10 +34,9 @@ def runs_meanwhile(call: Callable[[], object]) -> bool:
     thread.start()
     ready.wait(10)
     go.release()
-    for _ in range(200):
+    until = time.monotonic() + seconds
+    while not ran and time.monotonic() < until:
         call()
-        if ran:
-            break
     found = bool(ran)
     thread.join(10)
     return found
@@ -45,11 +45,9 @@ def runs_meanwhile(call: Callable[[], object]) -> bool:
 @pytest.mark.usefixtures("patient_threads")
 def test_the_interpreter_is_kept() -> None:
     ours, client = socket.socketpair()
-    ours.setblocking(False)
-    client.setblocking(False)
     with ours, client:
-        direct = Direct(ours)
-        assert runs_meanwhile(lambda: (client.send(b"x"), ours.recv(1)))
-        for _ in range(200):
-            client.send(b"x")
-        assert not runs_meanwhile(lambda: (direct.recv(1), direct.send(b"x")))
+        for end in (ours, client):
+            end.setblocking(False)
+        assert runs_meanwhile(lambda: (client.send(b"x"), ours.recv(1)), seconds=10)
+        sending, receiving = Direct(client), Direct(ours)
+        assert not runs_meanwhile(lambda: (sending.send(b"x"), receiving.recv(1)), seconds=0.3)
