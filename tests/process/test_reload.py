@@ -188,10 +188,11 @@ def test_ttin_and_ttou_change_how_many_there_are() -> None:
         server.wait_until_gone(first)  # it did not know how to share
         server.wait_for_workers(2)
         server.signal(signal.SIGTTOU)
-        server.wait_for_workers(1)
+        alone = server.wait_for_workers(1)
         server.signal(signal.SIGTTOU)
         load.wait_for_more()
         server.signal(signal.SIGTTIN)
+        server.wait_until_gone(alone)  # as the first; until then there are three for a moment
         assert len(server.wait_for_workers(2)) == 2, "one is the least: one more is two"
         server.write(site("2"))
         server.signal(signal.SIGHUP)
