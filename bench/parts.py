@@ -4,6 +4,7 @@ These are the figures that stand beside clever code; absolute times differ betwe
 ratios hardly.
 """
 
+import socket
 import timeit
 from collections.abc import Callable
 from itertools import cycle
@@ -12,6 +13,7 @@ from bench.profiles import BROWSER
 from pronghorn.http.h1.connection import H1Connection
 from pronghorn.http.h1.known import KnownHeads
 from pronghorn.http.limits import Limits
+from pronghorn.net.direct import Direct
 
 
 def head_of(value: str) -> bytes:
@@ -53,6 +55,12 @@ def main() -> None:
     print(f"20 lines, parsed anew       {cost(lambda: H1Connection(Limits()).receive(one)):6.2f} µs")
     print(f"20 lines, all free          {cost(lambda: wide.receive(next(many))):6.2f} µs")
     print(f"head, equal to the last one {cost(lambda: again.receive(same)):6.2f} µs")
+    one_end, other_end = socket.socketpair()
+    with one_end, other_end:
+        plain = cost(lambda: (one_end.send(common), other_end.recv(16384)))
+        sending, receiving = Direct(one_end), Direct(other_end)
+        direct = cost(lambda: (sending.send(common), receiving.recv(16384)))
+    print(f"a head sent and received    {direct:6.2f} µs; by the socket's own methods {plain:.2f}")
 
 
 if __name__ == "__main__":

@@ -16,12 +16,16 @@ from pronghorn.assemble import child  # noqa: E402
 from pronghorn.cli import main  # noqa: E402
 from pronghorn.serve import deadlines, drain, pulse  # noqa: E402
 
-vitals._ABORT = 0.3
-vitals._ALIVE = 1.0
-child._THREADS_MOMENT = 0.3
-pulse._INTERVAL = 0.1
-deadlines.GRACE = 0.5
-drain._IDLE_MOMENT = 0.2
+for module, name, seconds in (
+    (vitals, "_ABORT", 0.3),
+    (vitals, "_ALIVE", 1.0),
+    (child, "_THREADS_MOMENT", 0.3),
+    (pulse, "INTERVAL", 0.1),
+    (deadlines, "GRACE", 0.5),
+    (drain, "_IDLE_MOMENT", 0.2),
+):
+    getattr(module, name)  # one that has another name by now would hurry nothing
+    setattr(module, name, seconds)
 
 if __name__ == "__main__":
     sys.exit(main())

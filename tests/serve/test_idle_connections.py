@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -38,8 +39,10 @@ def test_a_closed_connection_is_no_work_for_the_collector(timeout: float) -> Non
     with serving(hello, request_timeout=timeout) as server:
         for _ in range(10):
             assert server.get("/", "Connection: close").body == b"hello"
-            with server.connect() as client:
-                assert client.ask(head("GET", "/")).body == b"hello"
+            # Several at once: their descriptors are not all used again.
+            with ExitStack() as clients:
+                for client in [clients.enter_context(server.connect()) for _ in range(5)]:
+                    assert client.ask(head("GET", "/")).body == b"hello"
         until(lambda: not server.worker.connections, "all are closed")
         # The last one may still be in the hands of the thread that closed it.
         assert exchanges() - before <= 1
