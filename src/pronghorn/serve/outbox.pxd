@@ -1,11 +1,6 @@
 from pronghorn.net.direct cimport Direct
 from pronghorn.serve.streams cimport Streams as CStreams
 
-cdef class _FilePart:
-    cdef public int fd
-    cdef public object offset, count, status, looks
-
-
 cdef class Held:
     cdef readonly object _lock
     cdef readonly Py_ssize_t _total

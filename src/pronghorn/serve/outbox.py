@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from pronghorn.errors import ClientDisconnected
 from pronghorn.net.transport import FILE_MOST, Part, Transport
+from pronghorn.serve.file_part import FilePart
 from pronghorn.serve.streams import Streams
 from pronghorn.wsgi import spool
 
@@ -39,51 +40,7 @@ _FLUSH_MOST = 4 << 20
 _SPILL_MOST = 1 << 30
 """Octets of one answer on disk before its producer has to wait after all."""
 
-
-_LOOKS = 20
-"""Arbitrary: rounds of the leader, less than a millisecond, in which a write that adds to a file may end."""
-
-
-class _FilePart:
-    """A part of a file that waits. The descriptor is ours; without `status`, the file is, too."""
-
-    __slots__ = ("count", "fd", "looks", "offset", "status")
-
-    def __init__(self, fd: int, offset: int, count: int, status: os.stat_result | None) -> None:
-        """status: of the file, before any of it was sent."""
-        self.fd = fd
-        self.status = status
-        self.looks = 0
-        """How often it was written to, it seems, but had not grown."""
-        self.offset = offset
-        self.count = count
-
-    @property
-    def spilled(self) -> bool:
-        return self.status is None
-
-    def check(self) -> None:
-        """Raises OSError if the file was written to: the rest would belong to another content.
-
-        A write sets the time first and the size at its end: BlockingIOError where it is too early to tell.
-        What is added behind the end, as to a log, changes nothing before it. The inode's own time of change
-        says nothing: it moves, too, when the name is taken away or given to another file.
-        """
-        before = self.status
-        if before is None:
-            return
-        now = os.fstat(self.fd)
-        if now.st_size > before.st_size:
-            self.status = now
-            self.looks = 0
-        elif now.st_size < before.st_size or self.looks == _LOOKS:
-            raise OSError("the file has changed")
-        elif now.st_mtime_ns != before.st_mtime_ns:
-            self.looks += 1
-            raise BlockingIOError
-
-
-_NO_PARTS: deque[Part | _FilePart] = deque()
+_NO_PARTS: deque[Part | FilePart] = deque()
 
 
 class Held:
@@ -152,7 +109,7 @@ class Outbox:
         self._parts = _NO_PARTS  # a deque of its own when something first waits: 600 octets
         self._held = held
         self._memory = 0
-        self._spill: _FilePart | None = None  # the last part, while it grows on disk
+        self._spill: FilePart | None = None  # the last part, while it grows on disk
         self.waiting = False
         """Something waits for the socket; set and cleared under the lock."""
         self.broken = False
@@ -260,7 +217,7 @@ class Outbox:
                 own = os.dup(file)
             except OSError:
                 raise self._lost() from None  # no descriptors left; the head is with the client already
-            self._wait_in_line(_FilePart(own, offset, count, status))
+            self._wait_in_line(FilePart(own, offset, count, status))
 
     def _put_ahead(self, octets: bytes) -> None:
         """Send these with what follows at once."""
@@ -355,16 +312,16 @@ class Outbox:
         if len(part):
             self._wait_in_line(part)
 
-    def _wait_in_line(self, part: Part | _FilePart) -> None:
+    def _wait_in_line(self, part: Part | FilePart) -> None:
         with self._lock():
-            if self.broken and isinstance(part, _FilePart):
+            if self.broken and isinstance(part, FilePart):
                 os.close(part.fd)  # closed meanwhile, with all that waited
                 return
-            if self._spill is not None and not isinstance(part, _FilePart) and self._grow(part):
+            if self._spill is not None and not isinstance(part, FilePart) and self._grow(part):
                 return
             self._spill = None
             self._parts.append(part)
-            if not isinstance(part, _FilePart):
+            if not isinstance(part, FilePart):
                 self._memory += len(part)
                 self._held.add(len(part))
             first = not self.waiting
@@ -380,26 +337,26 @@ class Outbox:
 
     def _to_disk(self) -> bool:
         """Move all octets that wait in memory to a temporary file; False if the disk refuses."""
-        moved: deque[Part | _FilePart] = deque()
+        moved: deque[Part | FilePart] = deque()
         try:
             with spool.temporary_file() as file:
-                last: _FilePart | None = None  # the part of our file that ends where the next octets go
+                last: FilePart | None = None  # the part of our file that ends where the next octets go
                 offset = 0
                 for part in self._parts:
-                    if isinstance(part, _FilePart):
+                    if isinstance(part, FilePart):
                         moved.append(part)
                         last = None
                         continue
                     file.write(part)
                     if last is None:
-                        last = _FilePart(os.dup(file.fileno()), offset, 0, None)
+                        last = FilePart(os.dup(file.fileno()), offset, 0, None)
                         moved.append(last)
                     last.count += len(part)
                     offset += len(part)
                 file.flush()
         except OSError:
             for part in moved:
-                if isinstance(part, _FilePart) and part not in self._parts:
+                if isinstance(part, FilePart) and part not in self._parts:
                     os.close(part.fd)
             return False
         self._parts = moved
@@ -423,7 +380,7 @@ class Outbox:
         return True
 
     def _spilled(self) -> int:
-        return sum(part.count for part in self._parts if isinstance(part, _FilePart) and part.spilled)
+        return sum(part.count for part in self._parts if isinstance(part, FilePart) and part.spilled)
 
     # The leader
 
@@ -449,7 +406,7 @@ class Outbox:
 
     def _send_first(self) -> int:
         part = self._parts[0]
-        if isinstance(part, _FilePart):
+        if isinstance(part, FilePart):
             part.check()
             sent = self._transport.send_file(part.fd, part.offset, min(part.count, FILE_MOST))
             if not sent:
@@ -489,7 +446,7 @@ class Outbox:
             return
         with self._room:
             for part in self._parts:
-                if isinstance(part, _FilePart):
+                if isinstance(part, FilePart):
                     os.close(part.fd)
             self._parts.clear()
             self._held.add(-self._memory)
