@@ -8,6 +8,7 @@ from pronghorn.serve.h1_exchange import Observer
 from pronghorn.serve.pulse import Pulse
 from pronghorn.serve.routing import Routing
 from pronghorn.serve.timers import NEVER
+from pronghorn.serve.volley import Volley
 from pronghorn.wsgi.call import Application
 
 if TYPE_CHECKING:
@@ -30,11 +31,13 @@ class Commons:
         "pulse",
         "routing",
         "stuck",
+        "volley",
     )
 
     def __init__(self, application: Application) -> None:
         self.application = application
         self.clock = Clock()
+        self.volley = Volley()
         self.idle_deadline = NEVER
         """When a connection that becomes idle in this round is to be looked at: see Connection.expired."""
         self.observer: Observer | None = None

@@ -160,6 +160,8 @@ class Connection(Polled):
                 self._worker.log.error(_UNWATCHED, error)
                 self.outbox.close()  # not the connection: its call may be sending
             self._expire_in(self._worker.options.write_timeout)
+        elif self.phase is HEAD:
+            self._end_batch()  # the answer has left with others'
         return True
 
     def _read_pending(self) -> bool:
@@ -211,6 +213,8 @@ class Connection(Polled):
             self._arriving = False
             if not h1.unread and outbox.batch is None and not self._tls:
                 # The usual end: _await_head without its calls.
+                if outbox.kept is not None:
+                    worker.volley.add(outbox)
                 self.deadline = deadline = worker.idle_deadline
                 if deadline < self.due:
                     worker.timers.watch(self)

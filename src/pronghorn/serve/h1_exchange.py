@@ -101,8 +101,10 @@ class H1Exchange:
                 # Pipelined answers wait for each other, but none for what an application does behind it.
                 self._outbox.slow = False
                 self._outbox.hold(octets)
+            elif h1.unread and h1.persistent:
+                self._outbox.put(octets, True)
             else:
-                self._outbox.put(octets, h1.unread and h1.persistent)
+                self._outbox.answer(octets)
         else:
             octets = h1.announce(self.request, head, len(block), stamp, persist)
             if h1.content_follows:

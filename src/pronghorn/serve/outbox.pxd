@@ -19,9 +19,13 @@ cdef class Outbox:
     cdef public bint slow
     cdef readonly Py_ssize_t _memory
     cdef public object batch
+    cdef public list lead
+    cdef public bytes kept
     cdef public bint waiting, broken
 
     cpdef put(self, bytes octets, object more=*)
+    cpdef answer(self, bytes octets)
+    cpdef depart(self)
     cpdef hold(self, bytes octets)
     cpdef let_go(self)
     cpdef put_large(self, bytes octets, bytes block)

@@ -7,6 +7,7 @@ and the leader who flushes, so all that waits is touched under the lock; nothing
     outbox.put(octets)                 the owner: now, or as soon as may be
     outbox.put(octets, more=True)      the owner: with the next ones, they follow at once (pipelining)
     outbox.hold(octets)                the owner: with the next ones, if they follow at once (streaming)
+    outbox.answer(octets)              the call: with others' answers, if its thread leads (`volley`)
     outbox.flush()                     the leader: the socket is writable
 """
 
@@ -14,6 +15,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from pronghorn.errors import ClientDisconnected
 from pronghorn.net.transport import FILE_MOST, Part, Transport
@@ -39,6 +41,12 @@ _FLUSH_MOST = 4 << 20
 
 _SPILL_MOST = 1 << 30
 """Octets of one answer on disk before its producer has to wait after all."""
+
+_NOBODY: list[Any] = []
+"""Always empty."""
+
+_taking = threading.Lock()
+"""Held to take a kept answer from a call that has lost the lead: two threads look for it."""
 
 _NO_PARTS: deque[Part | FilePart] = deque()
 
@@ -81,6 +89,8 @@ class Outbox:
         "_transport",
         "batch",
         "broken",
+        "kept",
+        "lead",
         "slow",
         "waiting",
     )
@@ -106,6 +116,10 @@ class Outbox:
         self._held_back = False  # it stands in streams
         self.slow = False
         """The blocks of this answer do not follow each other at once: each is sent by itself."""
+        self.lead = _NOBODY
+        """Filled: the call runs in a thread that leads, and an answer may wait for others'."""
+        self.kept: bytes | None = None
+        """The answer that does."""
         self._parts = _NO_PARTS  # a deque of its own when something first waits: 600 octets
         self._held = held
         self._memory = 0
@@ -134,6 +148,28 @@ class Outbox:
                 raise self._lost() from None
             if sent != len(octets):
                 self._append(memoryview(octets)[sent:])
+
+    def answer(self, octets: bytes) -> None:
+        """Send a whole answer, or keep it for the volley. Raises ClientDisconnected."""
+        if not self.lead:
+            self.put(octets)
+            return
+        self.kept = octets
+        # Who takes the lead away looks at `kept` afterwards: one of us sees the other.
+        if not self.lead:
+            with _taking:
+                self.depart()
+
+    def depart(self) -> None:
+        """Send the answer that was kept. The leader, after the call, or under the lock."""
+        octets = self.kept
+        self.kept = None
+        self.lead = _NOBODY  # a list for each connection would not stay in the cache
+        if octets is not None:
+            try:
+                self.put(octets)
+            except ClientDisconnected:
+                self._ask()
 
     def hold(self, octets: bytes) -> None:
         """Send within a tick of the lookout, with what follows at once. Raises ClientDisconnected."""
@@ -253,7 +289,10 @@ class Outbox:
             raise self._lost()
 
     def release(self) -> None:
-        """Send the pipelined answers that waited for each other. The owner, or who took the lead from it."""
+        """Send the answers that waited for others. The owner, or who took the lead from it."""
+        if self.kept is not None:
+            with _taking:
+                self.depart()
         if self.batch is None:
             return
         assert self._room is not None
@@ -262,6 +301,9 @@ class Outbox:
 
     def end_batch(self) -> None:
         """Send them, and send directly from now on. Raises ClientDisconnected."""
+        if self.kept is not None:
+            with _taking:
+                self.depart()
         if self.batch is not None:
             self.release()
             self.batch = None
@@ -441,6 +483,7 @@ class Outbox:
     def close(self) -> None:
         """Nothing will be sent any more. Wakes a producer that waits for room."""
         self.broken = True
+        self.kept = None
         self._ask = _ask_nobody  # without this way back, a closed connection is no cycle for the collector
         if self._room is None:
             return

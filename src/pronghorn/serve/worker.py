@@ -279,8 +279,9 @@ class Worker(Commons):
     def _lead(self, me: Member) -> None:
         """Until the lead is lost or the work is over."""
         taken = self.crew.taken_over()
+        self.volley.depart()  # answers that waited for the call which is slow
         if taken is not None:
-            taken.task.outbox.release()  # answers that waited for the one which is slow
+            taken.task.outbox.release()
             self._watch_call(Call(*taken))
         if self._siblings is not None and self.drain.stage is Stage.SERVING:
             self.doors.gate(self.crew.crowded)
@@ -316,13 +317,16 @@ class Worker(Commons):
         calls = self.turn.calls - self._round_calls
         if calls:
             self.crew.end_round(now - clock.now, calls)
+            self.volley.seconds = (now - clock.now) / calls
         timeout = self.timers.wait(min(self._pulse_at, self.doors.alarm, self.drain.alarm), now)
         # Whoever posts looks at _polling after its append, we at _posts after setting it.
         self._polling = True
         if self._posts:
             timeout = 0
-        self._batch = iter(self.poller.poll(timeout))
+        ready = self.poller.poll(timeout)
+        self._batch = iter(ready)
         self._polling = False
+        self.volley.begin_round(len(ready))
         clock.tick()
         if self.turn.timed:
             self.crew.begin_round()
@@ -347,12 +351,14 @@ class Worker(Commons):
             if ran is False:
                 return False
             if ran:
+                waiting.outbox.release()
                 posts.append((waiting, waiting.resume))
         return True
 
     def _end_round(self) -> None:
         """What is done once for all that was ready."""
         now = self.clock.now
+        self.volley.depart()
         self.observation.end_round()
         while self._errands:
             self._errands.popleft()()
@@ -411,6 +417,8 @@ class Worker(Commons):
             self._run_detached(call)
             return False
         token = [connection]
+        if self.volley.open:
+            connection.outbox.lead = token
         turn.slot = token
         try:
             try:

@@ -1,0 +1,301 @@
+"""serve/volley.py: answers leave together while there is a queue, and none waits for a call that is slow."""
+
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+
+from pronghorn.errors import ClientDisconnected
+from pronghorn.serve.phases import FLUSH
+from pronghorn.serve.volley import FEW, HOLD, MOST, Volley
+from tests.serve.process import connected
+from tests.serve.test_outbox import ENDLESS, Desk, in_thread
+from tests.serving import PATIENCE, Client, Server, head, serving, until
+
+LARGE = 2340
+"""Times `/large`: an answer of nearly 16 KiB, more than both sockets take."""
+
+
+def kept(room: int = ENDLESS) -> Desk:
+    """With an answer that its leader keeps."""
+    desk = Desk(room)
+    desk.outbox.lead = token = ["call"]
+    desk.outbox.answer(b"answer")
+    token.pop()
+    return desk
+
+
+# An outbox's answer
+
+
+def test_without_the_lead_an_answer_is_sent_at_once() -> None:
+    desk = Desk(ENDLESS)
+    desk.outbox.answer(b"answer")
+    assert desk.wire.taken == b"answer"
+
+
+def test_the_leader_keeps_it_until_the_others_leave() -> None:
+    desk = kept()
+    assert not desk.wire.sends
+    desk.outbox.depart()
+    assert desk.wire.taken == b"answer"
+    desk.outbox.depart()
+    assert desk.wire.sends == 1
+
+
+def test_who_has_lost_the_lead_sends_at_once() -> None:
+    desk = Desk(ENDLESS)
+    desk.outbox.lead = []
+    desk.outbox.answer(b"answer")
+    assert desk.wire.taken == b"answer"
+
+
+@pytest.mark.parametrize("end", ["release", "end_batch"])
+def test_what_is_sent_next_comes_behind_it(end: str) -> None:
+    desk = kept()
+    getattr(desk.outbox, end)()
+    desk.outbox.put(b", next")
+    assert desk.wire.taken == b"answer, next"
+
+
+def test_what_the_socket_does_not_take_waits_and_the_leader_hears_of_it() -> None:
+    desk = kept(room=3)
+    desk.outbox.depart()
+    assert (desk.wire.taken, desk.outbox.waiting, desk.asked) == (b"ans", True, 1)
+    desk.make_room(10)
+    assert desk.wire.taken == b"answer"
+
+
+def test_the_leader_hears_of_a_client_that_is_gone() -> None:
+    desk = kept()
+    desk.wire.gone = True
+    desk.outbox.depart()
+    assert (desk.outbox.broken, desk.asked) == (True, 1)
+    desk.outbox.lead = []
+    with pytest.raises(ClientDisconnected):
+        desk.outbox.answer(b"answer")
+
+
+def test_nothing_is_sent_behind_the_end() -> None:
+    desk = kept()
+    desk.outbox.close()
+    desk.outbox.depart()
+    assert not desk.wire.sends
+
+
+def test_a_call_and_who_takes_its_lead_send_its_answer_once() -> None:
+    """Both look for it, in every order that two threads find."""
+    desk = Desk(ENDLESS)
+    outbox, rounds = desk.outbox, 3000
+    tokens: list[list[int]] = [[1] for _ in range(rounds)]
+    start = threading.Barrier(2)
+
+    def lookout() -> None:
+        for token in tokens:
+            start.wait(PATIENCE)
+            token.pop()
+            outbox.release()
+            start.wait(PATIENCE)
+
+    thread, ends = in_thread(lookout)
+    for token in tokens:
+        outbox.lead = token
+        start.wait(PATIENCE)
+        outbox.answer(b".")
+        start.wait(PATIENCE)
+    thread.join(PATIENCE)
+    assert ends == [None]
+    assert len(desk.wire.taken) == rounds
+
+
+# When it is open
+
+
+@pytest.mark.parametrize(
+    ("ready", "seconds", "together"),
+    [
+        (FEW - 1, 0.0, 0),
+        (FEW, 0.0, MOST),
+        (64, HOLD / MOST / 2, MOST),
+        (64, HOLD / 3, 3),
+        (64, HOLD / 1.5, 0),
+        (64, HOLD * 2, 0),
+    ],
+)
+def test_so_many_answers_leave_together(ready: int, seconds: float, together: int) -> None:
+    volley = Volley()
+    volley.seconds = seconds
+    volley.begin_round(ready)
+    assert volley.open is (together > 0)
+    if together:
+        desks = [kept() for _ in range(together)]
+        for desk in desks[:-1]:
+            volley.add(desk.outbox)
+        assert not any(desk.wire.sends for desk in desks)
+        volley.add(desks[-1].outbox)
+        assert all(desk.wire.sends for desk in desks)
+
+
+def test_until_a_round_has_been_measured_nothing_is_kept() -> None:
+    volley = Volley()
+    volley.begin_round(64)
+    assert not volley.open
+
+
+# In a worker
+
+
+class Site:
+    """An application that notes whether answers were kept while it ran; `stuck` waits for `go`."""
+
+    def __init__(self) -> None:
+        self.open: list[bool] = []
+        self.stuck = threading.Event()
+        self.go = threading.Event()
+        self.server: Server | None = None
+        self.between: Any = None
+        """Called by the request for `/between`."""
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        path = environ["PATH_INFO"]
+        if self.server is not None:
+            self.open.append(self.server.worker.volley.open)
+        content = path.encode() * (LARGE if path == "/large" else 1)
+        start_response("200 OK", [("Content-Length", str(len(content)))])
+        if path == "/stuck":
+            self._wait()
+        if path == "/between":
+            self.between()
+        return Behind(content, self._wait) if path == "/behind" else [content]
+
+    def _wait(self) -> None:
+        self.stuck.set()
+        self.go.wait(PATIENCE)
+
+
+class Behind:
+    """An answer of one block, behind which something takes long."""
+
+    def __init__(self, content: bytes, then: Any) -> None:
+        self._content = content
+        self._then = then
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._content
+
+    def close(self) -> None:
+        self._then()
+
+
+@contextmanager
+def queue(site: Site, paths: list[str], small: bool = False, **options: Any) -> Iterator[list[Client]]:
+    """Clients whose requests are ready in one round."""
+    with serving(site, **options) as server, ExitStack() as stack:
+        stack.callback(site.go.set)
+        worker = server.worker
+        if small:
+            server.listeners[0].socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        clients = [stack.enter_context(connected(server.port, 4096 if small else 0)) for _ in paths]
+
+        def quick() -> bool:
+            assert clients[0].ask(head("GET", "/first")).body == b"/first"
+            return worker.volley.seconds < HOLD / MOST
+
+        for client in clients:
+            client.ask(head("GET", "/first"))
+        until(quick, "a round that was quick")
+        busy, ready = threading.Event(), threading.Event()
+
+        def hold_up() -> None:
+            busy.set()
+            ready.wait(PATIENCE)
+
+        worker.ask(hold_up)
+        assert busy.wait(PATIENCE)
+        for client, path in zip(clients, paths, strict=True):
+            client.send(head("GET", path))
+        site.server = server
+        ready.set()
+        yield clients
+
+
+NAMES = ["/0", "/1", "/2", "/3", "/4", "/5"]
+
+
+@pytest.mark.parametrize("options", [{}, {"threads": 1}, {"request_timeout": 5.0}], ids=str)
+def test_each_client_has_its_own_answer(options: dict[str, Any]) -> None:
+    site = Site()
+    with queue(site, NAMES, **options) as clients:
+        assert [client.read_answer().body.decode() for client in clients] == NAMES
+        assert any(site.open)
+        assert clients[0].ask(head("GET", "/again")).body == b"/again"
+
+
+def test_what_one_client_alone_asks_for_is_not_kept() -> None:
+    site = Site()
+    with queue(site, NAMES[:1]) as (client,):
+        assert client.read_answer().body == b"/0"
+        assert site.open == [False]
+
+
+@pytest.mark.parametrize("path", ["/stuck", "/behind"])
+@pytest.mark.parametrize("options", [{"threads": 4}, {"threads": 4, "request_timeout": 5.0}], ids=str)
+def test_nobody_waits_for_a_call_that_is_slow(path: str, options: dict[str, Any]) -> None:
+    """Nor for what an application does behind its answer."""
+    site = Site()
+    with queue(site, [*NAMES[:3], path, *NAMES[3:]], **options) as clients:
+        assert site.stuck.wait(PATIENCE)
+        slow = clients.pop(3)
+        assert [client.read_answer().body.decode() for client in clients] == NAMES
+        assert any(site.open)
+        if path == "/behind":
+            assert slow.read_answer().body == b"/behind"
+        assert not site.go.is_set()
+        site.go.set()
+        if path == "/stuck":
+            assert slow.read_answer().body == b"/stuck"
+        assert slow.ask(head("GET", "/again")).body == b"/again"
+
+
+def test_requests_that_waited_for_the_only_thread_are_answered() -> None:
+    site = Site()
+    with queue(site, ["/0", "/stuck", "/1", "/2", "/3"], threads=1) as clients:
+        assert site.stuck.wait(PATIENCE)
+        assert clients[0].read_answer().body == b"/0", "it has its answer before"
+        site.go.set()
+        answers = [client.read_answer().body for client in clients[1:]]
+        assert answers == [b"/stuck", b"/1", b"/2", b"/3"]
+
+
+def test_a_client_that_has_left_meanwhile_is_forgotten() -> None:
+    site = Site()
+    with queue(site, ["/0", "/1", "/between", "/3", "/4"]) as clients:
+
+        def leave() -> None:
+            clients[0].socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            clients[0].close()
+
+        site.between = leave
+        bodies = [client.read_answer().body for client in clients[1:]]
+        assert bodies == [b"/1", b"/between", b"/3", b"/4"]
+        assert any(site.open)
+        assert site.server is not None
+        connections = site.server.worker.connections
+        until(lambda: len(connections) == 4, "the connection is forgotten")
+        assert "defect" not in site.server.log
+
+
+def test_an_answer_that_its_socket_does_not_take_is_flushed() -> None:
+    site = Site()
+    with queue(site, ["/large"] * 5, small=True) as clients:
+        assert site.server is not None
+        connections = site.server.worker.connections
+        until(lambda: any(each.phase is FLUSH for each in list(connections)), "an answer waits")
+        assert any(site.open)
+        for client in clients:
+            assert client.read_answer().body == b"/large" * LARGE
+        assert clients[0].ask(head("GET", "/again")).body == b"/again"
