@@ -8,11 +8,11 @@ from pronghorn.serve.h1_exchange import Observer
 from pronghorn.serve.pulse import Pulse
 from pronghorn.serve.routing import Routing
 from pronghorn.serve.timers import NEVER
-from pronghorn.serve.volley import Volley
 from pronghorn.wsgi.call import Application
 
 if TYPE_CHECKING:
     from pronghorn.serve.deadlines import Deadlines
+    from pronghorn.serve.outbox import Outbox
 
 
 class Commons:
@@ -20,6 +20,7 @@ class Commons:
 
     __slots__ = (
         "abandon",
+        "answered",
         "application",
         "began",
         "clock",
@@ -31,13 +32,13 @@ class Commons:
         "pulse",
         "routing",
         "stuck",
-        "volley",
     )
 
     def __init__(self, application: Application) -> None:
         self.application = application
         self.clock = Clock()
-        self.volley = Volley()
+        self.answered: list[Outbox] = []
+        """Whose answers wait for those of the group (`poll_round`). Leader only."""
         self.idle_deadline = NEVER
         """When a connection that becomes idle in this round is to be looked at: see Connection.expired."""
         self.observer: Observer | None = None

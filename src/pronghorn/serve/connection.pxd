@@ -9,14 +9,14 @@ from pronghorn.wsgi.environ cimport EnvironMaker as CEnvironMaker
 
 cdef class Connection(Polled):
     cdef public bint _arriving, _refused, _tls
-    cdef public Py_ssize_t _lingered, _recv_most
-    cdef public object body, seized, phase
+    cdef public Py_ssize_t _lingered
+    cdef public object body, seized
     cdef public CH1Exchange exchange
     cdef public CH1Connection h1
     cdef public CEnvironMaker maker
     cdef public COutbox outbox
 
-    @cython.locals(request=CRequest)
+    @cython.locals(request=CRequest, data=bytes)
     cpdef bint ready(self, int mask) except -1
     @cython.locals(worker=CCommons, h1=CH1Connection, outbox=COutbox, deadline=double)
     cpdef bint _advance(self, CRequest request) except -1

@@ -18,7 +18,7 @@ from pronghorn.serve.farewell import LINGER as LINGER_TIME
 from pronghorn.serve.farewell import LINGER_MOST, half_close, reset_on_close
 from pronghorn.serve.h1_exchange import H1Exchange, SeizableExchange
 from pronghorn.serve.outbox import Outbox
-from pronghorn.serve.phases import BODY, CALL, CLOSED, FLUSH, HEAD, LINGER, MOVES, QUEUED, RETURNED, Phase
+from pronghorn.serve.phases import BODY, CALL, CLOSED, FLUSH, HEAD, LINGER, QUEUED, RETURNED
 from pronghorn.serve.polled import RECV_BODY, RECV_HEAD, RECV_MOST, Polled
 from pronghorn.serve.poller import READ, WRITE
 from pronghorn.serve.refusals import Answer, refusal
@@ -44,7 +44,6 @@ class Connection(Polled):
     __slots__ = (
         "_arriving",
         "_lingered",
-        "_recv_most",
         "_refused",
         "_tls",
         "body",
@@ -52,7 +51,6 @@ class Connection(Polled):
         "h1",
         "maker",
         "outbox",
-        "phase",
         "seized",
     )
 
@@ -73,18 +71,11 @@ class Connection(Polled):
         self.maker = EnvironMaker(base, peer, own)
         self.seized: Call | None = None
         """The call that runs, where the leader has taken the socket away from it (`deadlines`)."""
-        self.phase = HEAD
         self._lingered = 0
-        self._recv_most = RECV_HEAD
         self._arriving = False  # a head has begun to come, and its time runs
         self._refused = False  # the answer is the server's own, and the last
         # Of the request
         self.body: RequestBody | None = None
-
-    def move(self, phase: Phase) -> None:
-        """Change the phase, as MOVES allows. The owner's thread."""
-        assert phase in MOVES[self.phase], (self.phase, phase)
-        self.phase = phase
 
     # Events
 
@@ -92,13 +83,17 @@ class Connection(Polled):
         """The poller says so. False: the lead was lost meanwhile."""
         if self.phase is not HEAD or mask != READ:
             return self._ready_otherwise(mask)
-        try:
-            data = self._transport.recv(self._recv_most)
-        except BlockingIOError:
-            return True
-        except OSError:
-            self.close()
-            return True
+        data = self._fetched
+        if data is None:
+            try:
+                data = self._transport.recv(self._recv_most)
+            except BlockingIOError:
+                return True
+            except OSError:
+                self.close()
+                return True
+        else:
+            self._fetched = None
         if not data:
             self._end_of_input()
             return True
@@ -214,7 +209,7 @@ class Connection(Polled):
             if not h1.unread and outbox.batch is None and not self._tls:
                 # The usual end: _await_head without its calls.
                 if outbox.kept is not None:
-                    worker.volley.add(outbox)
+                    worker.answered.append(outbox)
                 self.deadline = deadline = worker.idle_deadline
                 if deadline < self.due:
                     worker.timers.watch(self)
@@ -426,6 +421,11 @@ class Connection(Polled):
             return False
         return True
 
+    def _expire_in(self, seconds: float) -> None:
+        self.deadline = self._worker.clock.now + seconds
+        if self.deadline < self.due:
+            self._worker.timers.watch(self)
+
     def _ask_flush(self) -> None:
         """An answer waits. The owner's thread."""
         self._worker.post(self, self._await_room)
@@ -446,11 +446,6 @@ class Connection(Polled):
         if self.outbox.waiting:
             return True
         return self._go_on()
-
-    def _expire_in(self, seconds: float) -> None:
-        self.deadline = self._worker.clock.now + seconds
-        if self.deadline < self.due:
-            self._worker.timers.watch(self)
 
     # The end
 

@@ -97,14 +97,15 @@ class H1Exchange:
         stamp, persist = self._clock.stamp, self._persistence.persist
         if len(block) <= JOIN_MOST:
             octets = h1.respond(self.request, head, block, stamp, persist)
-            if goes_on and h1.unread and h1.persistent:
+            outbox, more = self._outbox, h1.unread and h1.persistent
+            if more and goes_on:
                 # Pipelined answers wait for each other, but none for what an application does behind it.
-                self._outbox.slow = False
-                self._outbox.hold(octets)
-            elif h1.unread and h1.persistent:
-                self._outbox.put(octets, True)
+                outbox.slow = False
+                outbox.hold(octets)
+            elif outbox.lead and not more:
+                outbox.keep(octets)
             else:
-                self._outbox.answer(octets)
+                outbox.put(octets, more)
         else:
             octets = h1.announce(self.request, head, len(block), stamp, persist)
             if h1.content_follows:

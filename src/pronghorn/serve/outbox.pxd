@@ -24,7 +24,7 @@ cdef class Outbox:
     cdef public bint waiting, broken
 
     cpdef put(self, bytes octets, object more=*)
-    cpdef answer(self, bytes octets)
+    cpdef keep(self, bytes octets)
     cpdef depart(self)
     cpdef hold(self, bytes octets)
     cpdef let_go(self)

@@ -7,7 +7,7 @@ and the leader who flushes, so all that waits is touched under the lock; nothing
     outbox.put(octets)                 the owner: now, or as soon as may be
     outbox.put(octets, more=True)      the owner: with the next ones, they follow at once (pipelining)
     outbox.hold(octets)                the owner: with the next ones, if they follow at once (streaming)
-    outbox.answer(octets)              the call: with others' answers, if its thread leads (`volley`)
+    outbox.keep(octets)                the call: with others' answers, while its thread leads (`poll_round`)
     outbox.flush()                     the leader: the socket is writable
 """
 
@@ -149,9 +149,9 @@ class Outbox:
             if sent != len(octets):
                 self._append(memoryview(octets)[sent:])
 
-    def answer(self, octets: bytes) -> None:
-        """Send a whole answer, or keep it for the volley. Raises ClientDisconnected."""
-        if not self.lead:
+    def keep(self, octets: bytes) -> None:
+        """Where `lead` was filled: keep a whole answer for the group. Raises ClientDisconnected."""
+        if self.broken or self.waiting or self.batch is not None:
             self.put(octets)
             return
         self.kept = octets
@@ -165,11 +165,18 @@ class Outbox:
         octets = self.kept
         self.kept = None
         self.lead = _NOBODY  # a list for each connection would not stay in the cache
-        if octets is not None:
-            try:
-                self.put(octets)
-            except ClientDisconnected:
-                self._ask()
+        if octets is None:
+            return
+        try:
+            sent = self._transport.send(octets)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.broken = True
+            self._ask()
+            return
+        if sent != len(octets):
+            self._append(memoryview(octets)[sent:])
 
     def hold(self, octets: bytes) -> None:
         """Send within a tick of the lookout, with what follows at once. Raises ClientDisconnected."""

@@ -9,3 +9,8 @@ cdef class Polled:
     cdef public Py_ssize_t bucket
     cdef public double deadline, due
     cdef public int fd
+    cdef public object phase
+    cdef public bytes _fetched
+    cdef public Py_ssize_t _recv_most
+
+    cpdef fetch(self)

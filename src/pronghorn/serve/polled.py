@@ -1,9 +1,10 @@
-"""One client's socket, in the poller and among the timers."""
+"""One client's socket, its phase, in the poller and among the timers."""
 
 import socket
 from typing import TYPE_CHECKING
 
 from pronghorn.net.transport import make_transport
+from pronghorn.serve.phases import HEAD, MOVES, Phase
 from pronghorn.serve.timers import NEVER
 
 if TYPE_CHECKING:
@@ -21,7 +22,19 @@ RECV_MOST = 512 << 10
 class Polled:
     """What a Connection is without a protocol. Leader only."""
 
-    __slots__ = ("_mask", "_sock", "_transport", "_worker", "bucket", "deadline", "due", "fd")
+    __slots__ = (
+        "_fetched",
+        "_mask",
+        "_recv_most",
+        "_sock",
+        "_transport",
+        "_worker",
+        "bucket",
+        "deadline",
+        "due",
+        "fd",
+        "phase",
+    )
 
     def __init__(self, worker: "Worker", sock: socket.SocketType) -> None:
         self._worker = worker
@@ -29,16 +42,33 @@ class Polled:
         self.fd = sock.fileno()
         self._transport = make_transport(sock)
         self._mask = 0  # what the poller looks out for
+        self._recv_most = RECV_HEAD
+        self._fetched: bytes | None = None  # received already, for `ready`
+        self.phase = HEAD
         # See timers.Timed
         self.deadline = NEVER
         self.bucket = 0
         self.due = NEVER
+
+    def move(self, phase: Phase) -> None:
+        """Change the phase, as MOVES allows. The owner's thread."""
+        assert phase in MOVES[self.phase], (self.phase, phase)
+        self.phase = phase
 
     def watch(self, mask: int) -> None:
         """Look out for these events only."""
         if mask != self._mask:
             self._worker.poller.change(self.fd, self._mask, mask)
             self._mask = mask
+
+    def fetch(self) -> None:
+        """`ready` comes soon, after others' fetches: receive what it needs. In phase HEAD."""
+        try:
+            self._fetched = self._transport.recv(self._recv_most)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._fetched = b""
 
     def _receive(self, size: int) -> bytes | None:
         """None: nothing yet. Empty: the end, or the client is gone."""

@@ -1,6 +1,7 @@
 cimport cython
 from pronghorn.serve.connection cimport Connection as CConnection
 from pronghorn.serve.h1_exchange cimport Persistence as CPersistence
+from pronghorn.serve.poll_round cimport PollRound as CPollRound
 from pronghorn.serve.commons cimport Commons
 from pronghorn.serve.outbox cimport Held as CHeld
 from pronghorn.serve.streams cimport Streams as CStreams
@@ -14,12 +15,12 @@ cdef class Worker(Commons):
     cdef public CStreams streams
     cdef public CPersistence persistence
     cdef public CTurn turn
-    cdef public object observation, _siblings, _bases, _posts, _batch, _errands, _bell, _pulse_at, _calls_most
-    cdef public list _targets
+    cdef public object observation, _siblings, _bases, _posts, _errands, _bell, _pulse_at, _calls_most
+    cdef public CPollRound round
     cdef public bint _polling
     cdef public Py_ssize_t _round_calls
 
-    @cython.locals(targets=list, fd=Py_ssize_t, mask=int)
+    @cython.locals(round=CPollRound, targets=list, fd=Py_ssize_t, mask=int)
     cpdef object _lead(self, object me)
     @cython.locals(turn=CTurn, token=list, environ=dict)
     cpdef object run_call(self, CConnection connection)

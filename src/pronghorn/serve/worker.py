@@ -12,9 +12,8 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
 
 from pronghorn import __version__
 from pronghorn.errors import RequestTimeout
@@ -36,6 +35,7 @@ from pronghorn.serve.observation import Observation
 from pronghorn.serve.options import ServeOptions
 from pronghorn.serve.outbox import Held
 from pronghorn.serve.phases import QUEUED
+from pronghorn.serve.poll_round import PollRound, Target
 from pronghorn.serve.poller import READ, make_poller
 from pronghorn.serve.pulse import INTERVAL
 from pronghorn.serve.routing import answer_at_once, try_at_once
@@ -50,20 +50,12 @@ from pronghorn.wsgi.input import BodyMemory
 OVER = Stage.OVER
 
 
-class Target(Protocol):
-    """Who hears of a descriptor's events."""
-
-    def ready(self, mask: int) -> bool:
-        """False: the lead was lost meanwhile."""
-
-
 class Worker(Commons):
     """Serves one application from one process."""
 
     # Beyond 30 attributes an instance without slots is slower, 0.5 µs of a small request (CPython 3.11).
     __slots__ = (
         "_bases",
-        "_batch",
         "_bell",
         "_calls_most",
         "_errands",
@@ -72,7 +64,6 @@ class Worker(Commons):
         "_pulse_at",
         "_round_calls",
         "_siblings",
-        "_targets",
         "body_memory",
         "calls",
         "connections",
@@ -90,6 +81,7 @@ class Worker(Commons):
         "persistence",
         "poller",
         "quick_application",
+        "round",
         "silent_time",
         "streams",
         "timers",
@@ -122,6 +114,7 @@ class Worker(Commons):
         self.persistence = Persistence(options.keep_alive > 0)
         self.timers = Timers(self._sacrifice)
         self.poller = make_poller()
+        self.round = PollRound(self.answered)
         self.crew: Crew[Connection] = Crew(
             options.threads, self._lead, self._run_waiting, self._wake, self.streams
         )
@@ -146,10 +139,7 @@ class Worker(Commons):
         self.observation = Observation(access)
         self._siblings = siblings
         self._bases = {listener: self._base(listener, multiprocess) for listener in listeners}
-        # By descriptor: a dict would fetch its key, too, from memory for each of a thousand connections.
-        self._targets: list[Target | None] = []
         self._posts: deque[tuple[Connection, Callable[[], bool]]] = deque()
-        self._batch: Iterator[tuple[int, int]] = iter(())
         self._errands: deque[Callable[[], None]] = deque()
         self._bell = Bell(self._signalled)
         self._polling = False
@@ -188,7 +178,7 @@ class Worker(Commons):
         elif self._siblings is not None:
             self.calls.row = self._siblings.row
         self.attend(self._bell.fd, self._bell)
-        self.doors.open(self._aim)
+        self.doors.open(self.round.aim)
         if self.began is not None:
             self.began()
         self.crew.work()
@@ -198,23 +188,17 @@ class Worker(Commons):
         self.poller.close()
         self._bell.close()
 
-    def attend(self, fd: int, target: "Target") -> None:
+    def attend(self, fd: int, target: Target) -> None:
         """Call `target.ready` when the descriptor is readable. Before `run`, or the leader."""
-        self._aim(fd, target)
+        self.round.aim(fd, target)
         self.poller.change(fd, 0, READ)
 
     def ignore(self, fd: int) -> None:
         """The opposite. Leader only."""
-        if fd < len(self._targets) and self._targets[fd] is not None:
-            self._targets[fd] = None
+        targets = self.round.targets
+        if fd < len(targets) and targets[fd] is not None:
+            targets[fd] = None
             self.poller.change(fd, READ, 0)
-
-    def _aim(self, fd: int, target: "Target") -> None:
-        """What the poller says of this descriptor is for this target. Leader only."""
-        targets = self._targets
-        while fd >= len(targets):
-            targets.append(None)
-        targets[fd] = target
 
     @property
     def ready(self) -> bool:
@@ -279,21 +263,24 @@ class Worker(Commons):
     def _lead(self, me: Member) -> None:
         """Until the lead is lost or the work is over."""
         taken = self.crew.taken_over()
-        self.volley.depart()  # answers that waited for the call which is slow
+        self.round.depart()  # answers that waited for the call which is slow
         if taken is not None:
             taken.task.outbox.release()
             self._watch_call(Call(*taken))
         if self._siblings is not None and self.drain.stage is Stage.SERVING:
             self.doors.gate(self.crew.crowded)
-        targets = self._targets
+        round = self.round
+        targets = round.targets
         while self.drain.stage is not OVER:
-            for fd, mask in self._batch:
+            for fd, mask in round.events:
                 target = targets[fd]
                 try:
                     if target is not None and not target.ready(mask):
                         return
                 except Exception as error:
                     self._sacrifice(target, error)
+            if round.next_group():
+                continue
             if not self._attend() or self.crew.gave_lead_back():
                 return
             try:
@@ -317,16 +304,15 @@ class Worker(Commons):
         calls = self.turn.calls - self._round_calls
         if calls:
             self.crew.end_round(now - clock.now, calls)
-            self.volley.seconds = (now - clock.now) / calls
+            self.round.seconds = (now - clock.now) / calls
         timeout = self.timers.wait(min(self._pulse_at, self.doors.alarm, self.drain.alarm), now)
         # Whoever posts looks at _polling after its append, we at _posts after setting it.
         self._polling = True
         if self._posts:
             timeout = 0
         ready = self.poller.poll(timeout)
-        self._batch = iter(ready)
         self._polling = False
-        self.volley.begin_round(len(ready))
+        self.round.begin(ready)
         clock.tick()
         if self.turn.timed:
             self.crew.begin_round()
@@ -358,7 +344,7 @@ class Worker(Commons):
     def _end_round(self) -> None:
         """What is done once for all that was ready."""
         now = self.clock.now
-        self.volley.depart()
+        self.round.depart()
         self.observation.end_round()
         while self._errands:
             self._errands.popleft()()
@@ -417,7 +403,7 @@ class Worker(Commons):
             self._run_detached(call)
             return False
         token = [connection]
-        if self.volley.open:
+        if self.round.grouped:
             connection.outbox.lead = token
         turn.slot = token
         try:
@@ -480,7 +466,7 @@ class Worker(Commons):
         self, sock: socket.SocketType, listener: Listener, peer: tuple[str, int] | None
     ) -> None:
         connection = Connection(self, sock, self._bases[listener], peer)
-        self._aim(connection.fd, connection)
+        self.round.aim(connection.fd, connection)
         self.connections.add(connection)
         # The request has often come with the connection: one that is answered at once and closed need never
         # be watched (6 µs of 50).
@@ -488,13 +474,14 @@ class Worker(Commons):
 
     def forget(self, connection: Connection) -> None:
         """It is closed."""
-        if self._targets[connection.fd] is connection:
-            self._targets[connection.fd] = None
+        targets = self.round.targets
+        if targets[connection.fd] is connection:
+            targets[connection.fd] = None
         self.connections.discard(connection)
         self.timers.forget(connection)
 
     def replace(self, seized: Connection, orphan: Connection) -> None:
         """The second has taken over the first's socket."""
         self.forget(seized)
-        self._targets[orphan.fd] = orphan
+        self.round.targets[orphan.fd] = orphan
         self.connections.add(orphan)

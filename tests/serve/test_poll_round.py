@@ -1,8 +1,9 @@
-"""serve/volley.py: answers leave together while there is a queue, and none waits for a call that is slow."""
+"""serve/poll_round.py: requests are taken in groups while there is a queue, and nobody waits for a slow call."""
 
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 
 from pronghorn.errors import ClientDisconnected
+from pronghorn.serve.outbox import Outbox
 from pronghorn.serve.phases import FLUSH
-from pronghorn.serve.volley import FEW, HOLD, MOST, Volley
+from pronghorn.serve.poll_round import FEW, HOLD, LASTING, MANY, MOST, PollRound
 from tests.serve.process import connected
 from tests.serve.test_outbox import ENDLESS, Desk, in_thread
 from tests.serving import PATIENCE, Client, Server, head, serving, until
@@ -24,18 +26,12 @@ def kept(room: int = ENDLESS) -> Desk:
     """With an answer that its leader keeps."""
     desk = Desk(room)
     desk.outbox.lead = token = ["call"]
-    desk.outbox.answer(b"answer")
+    desk.outbox.keep(b"answer")
     token.pop()
     return desk
 
 
 # An outbox's answer
-
-
-def test_without_the_lead_an_answer_is_sent_at_once() -> None:
-    desk = Desk(ENDLESS)
-    desk.outbox.answer(b"answer")
-    assert desk.wire.taken == b"answer"
 
 
 def test_the_leader_keeps_it_until_the_others_leave() -> None:
@@ -50,7 +46,7 @@ def test_the_leader_keeps_it_until_the_others_leave() -> None:
 def test_who_has_lost_the_lead_sends_at_once() -> None:
     desk = Desk(ENDLESS)
     desk.outbox.lead = []
-    desk.outbox.answer(b"answer")
+    desk.outbox.keep(b"answer")
     assert desk.wire.taken == b"answer"
 
 
@@ -77,7 +73,7 @@ def test_the_leader_hears_of_a_client_that_is_gone() -> None:
     assert (desk.outbox.broken, desk.asked) == (True, 1)
     desk.outbox.lead = []
     with pytest.raises(ClientDisconnected):
-        desk.outbox.answer(b"answer")
+        desk.outbox.keep(b"answer")
 
 
 def test_nothing_is_sent_behind_the_end() -> None:
@@ -105,45 +101,66 @@ def test_a_call_and_who_takes_its_lead_send_its_answer_once() -> None:
     for token in tokens:
         outbox.lead = token
         start.wait(PATIENCE)
-        outbox.answer(b".")
+        outbox.keep(b".")
         start.wait(PATIENCE)
     thread.join(PATIENCE)
     assert ends == [None]
     assert len(desk.wire.taken) == rounds
 
 
-# When it is open
+# Groups
 
 
 @pytest.mark.parametrize(
-    ("ready", "seconds", "together"),
+    ("ready", "seconds", "size"),
     [
-        (FEW - 1, 0.0, 0),
-        (FEW, 0.0, MOST),
+        (FEW - 1, LASTING * 2, 0),
+        (FEW, LASTING * 2, MOST),
+        (MANY, LASTING / 2, 0),
+        (MANY + 1, LASTING / 2, MOST),
         (64, HOLD / MOST / 2, MOST),
         (64, HOLD / 3, 3),
         (64, HOLD / 1.5, 0),
         (64, HOLD * 2, 0),
     ],
 )
-def test_so_many_answers_leave_together(ready: int, seconds: float, together: int) -> None:
-    volley = Volley()
-    volley.seconds = seconds
-    volley.begin_round(ready)
-    assert volley.open is (together > 0)
-    if together:
-        desks = [kept() for _ in range(together)]
-        for desk in desks[:-1]:
-            volley.add(desk.outbox)
+def test_so_many_requests_are_a_group(ready: int, seconds: float, size: int) -> None:
+    answered: list[Outbox] = []
+    poll_round = PollRound(answered)
+    poll_round.targets += [None] * ready
+    poll_round.seconds = seconds
+    events = [(fd, 1) for fd in range(ready)]
+    poll_round.begin(events)
+    assert poll_round.grouped is (size > 0)
+    seen = list(poll_round.events)
+    assert len(seen) == (0 if size else ready)
+    while poll_round.next_group():
+        group = list(poll_round.events)
+        assert 0 < len(group) <= size
+        seen += group
+    assert seen == events
+
+
+def test_answers_leave_when_the_group_has_ended() -> None:
+    answered: list[Outbox] = []
+    poll_round = PollRound(answered)
+    poll_round.targets += [None] * 20
+    poll_round.seconds = LASTING * 2
+    poll_round.begin([(fd, 1) for fd in range(20)])
+    for size in (MOST, MOST, 20 - 2 * MOST):
+        assert poll_round.next_group()
+        desks = [kept() for _ in range(size)]
+        answered += [desk.outbox for desk in desks]
         assert not any(desk.wire.sends for desk in desks)
-        volley.add(desks[-1].outbox)
-        assert all(desk.wire.sends for desk in desks)
+    assert not poll_round.next_group()
+    assert all(desk.wire.sends == 1 for desk in desks)
+    assert not answered
 
 
-def test_until_a_round_has_been_measured_nothing_is_kept() -> None:
-    volley = Volley()
-    volley.begin_round(64)
-    assert not volley.open
+def test_until_a_round_has_been_measured_there_are_no_groups() -> None:
+    poll_round = PollRound([])
+    poll_round.begin([(0, 1)] * 64)
+    assert not poll_round.grouped
 
 
 # In a worker
@@ -153,7 +170,7 @@ class Site:
     """An application that notes whether answers were kept while it ran; `stuck` waits for `go`."""
 
     def __init__(self) -> None:
-        self.open: list[bool] = []
+        self.grouped: list[bool] = []
         self.stuck = threading.Event()
         self.go = threading.Event()
         self.server: Server | None = None
@@ -162,8 +179,11 @@ class Site:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         path = environ["PATH_INFO"]
+        lasting = time.perf_counter() + 2 * LASTING
+        while time.perf_counter() < lasting:
+            pass
         if self.server is not None:
-            self.open.append(self.server.worker.volley.open)
+            self.grouped.append(self.server.worker.round.grouped)
         content = path.encode() * (LARGE if path == "/large" else 1)
         start_response("200 OK", [("Content-Length", str(len(content)))])
         if path == "/stuck":
@@ -201,13 +221,13 @@ def queue(site: Site, paths: list[str], small: bool = False, **options: Any) -> 
             server.listeners[0].socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         clients = [stack.enter_context(connected(server.port, 4096 if small else 0)) for _ in paths]
 
-        def quick() -> bool:
+        def measured() -> bool:
             assert clients[0].ask(head("GET", "/first")).body == b"/first"
-            return worker.volley.seconds < HOLD / MOST
+            return LASTING < worker.round.seconds < HOLD / MOST
 
         for client in clients:
             client.ask(head("GET", "/first"))
-        until(quick, "a round that was quick")
+        until(measured, "calls take as long as those of pages")
         busy, ready = threading.Event(), threading.Event()
 
         def hold_up() -> None:
@@ -231,7 +251,7 @@ def test_each_client_has_its_own_answer(options: dict[str, Any]) -> None:
     site = Site()
     with queue(site, NAMES, **options) as clients:
         assert [client.read_answer().body.decode() for client in clients] == NAMES
-        assert any(site.open)
+        assert any(site.grouped)
         assert clients[0].ask(head("GET", "/again")).body == b"/again"
 
 
@@ -239,7 +259,7 @@ def test_what_one_client_alone_asks_for_is_not_kept() -> None:
     site = Site()
     with queue(site, NAMES[:1]) as (client,):
         assert client.read_answer().body == b"/0"
-        assert site.open == [False]
+        assert site.grouped == [False]
 
 
 @pytest.mark.parametrize("path", ["/stuck", "/behind"])
@@ -251,7 +271,7 @@ def test_nobody_waits_for_a_call_that_is_slow(path: str, options: dict[str, Any]
         assert site.stuck.wait(PATIENCE)
         slow = clients.pop(3)
         assert [client.read_answer().body.decode() for client in clients] == NAMES
-        assert any(site.open)
+        assert any(site.grouped)
         if path == "/behind":
             assert slow.read_answer().body == b"/behind"
         assert not site.go.is_set()
@@ -282,7 +302,7 @@ def test_a_client_that_has_left_meanwhile_is_forgotten() -> None:
         site.between = leave
         bodies = [client.read_answer().body for client in clients[1:]]
         assert bodies == [b"/1", b"/between", b"/3", b"/4"]
-        assert any(site.open)
+        assert any(site.grouped)
         assert site.server is not None
         connections = site.server.worker.connections
         until(lambda: len(connections) == 4, "the connection is forgotten")
@@ -295,7 +315,7 @@ def test_an_answer_that_its_socket_does_not_take_is_flushed() -> None:
         assert site.server is not None
         connections = site.server.worker.connections
         until(lambda: any(each.phase is FLUSH for each in list(connections)), "an answer waits")
-        assert any(site.open)
+        assert any(site.grouped)
         for client in clients:
             assert client.read_answer().body == b"/large" * LARGE
         assert clients[0].ask(head("GET", "/again")).body == b"/again"
