@@ -53,7 +53,7 @@ $(VENV)/.installed-dev: $(BIN)/python pyproject.toml
 	touch $@ $(VENV)/.installed $(VENV)/.installed-test
 
 $(COMPILED)/.installed: pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.p[xy][dx]')
-	rm -rf $(COMPILED)
+	rm -rf $(COMPILED) build
 	$(PYTHON) -m venv $(COMPILED)
 	PRONGHORN_COMPILE=require $(COMPILED)/bin/python -m pip install --quiet '.[test]'
 	touch $@

@@ -4,7 +4,6 @@ cdef class Tally:
     cdef readonly object _whole, _real
     cdef readonly list _ended
 
-    @cython.locals(code=int)
     cpdef ended(self, object exchange, object head, Py_ssize_t sent)
-    @cython.locals(new=list, octets=Py_ssize_t, total=double, code=int, sent=Py_ssize_t, seconds=double, cell=Py_ssize_t, answers=dict)
+    @cython.locals(new=list, octets=Py_ssize_t, total=double, quick=Py_ssize_t, sent=Py_ssize_t, seconds=double)
     cpdef add_up(self)

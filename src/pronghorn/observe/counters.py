@@ -102,16 +102,15 @@ class Tally:
     def __init__(self, row: Row) -> None:
         self._whole = row.whole
         self._real = row.real
-        self._ended: list[tuple[int, int, float]] = []  # what the leader has not added up yet
+        self._ended: list[tuple[Head | None, int, float]] = []  # what the leader has not added up yet
 
     def ended(self, exchange: Exchange, head: Head | None, sent: int) -> None:
         """An exchange is over. Any thread: to append needs no lock, to count would."""
-        code = 0 if head is None else head.code
-        self._ended.append((code, sent, time.monotonic() - exchange.started))
+        self._ended.append((head, sent, time.monotonic() - exchange.started))
 
     def refused(self, head: Head, sent: int) -> None:
         """A message was refused before an application saw it: it has no duration."""
-        self._whole[head.code // 100 * _COLUMNS + _UNTIMED] += 1
+        self._whole[_row(head) + _UNTIMED] += 1
         self._whole[OCTETS] += sent
 
     def add_up(self) -> None:
@@ -121,15 +120,24 @@ class Tally:
         new = self._ended[:]
         del self._ended[: len(new)]
         whole, octets, total = self._whole, 0, 0.0
-        answers: dict[int, int] = {}  # by cell; most are in the same one, and shared memory is dearer
-        for code, sent, seconds in new:
+        last: Head | None = None
+        quick = 0  # answers with the last head that were; to count one in shared memory takes 0.1 µs
+        for head, sent, seconds in new:
             octets += sent
             total += seconds
-            cell = (code // 100 if code < 600 else 0) * _COLUMNS
-            if seconds > _SHORTEST:
-                cell += bisect_left(BOUNDS, seconds)
-            answers[cell] = answers.get(cell, 0) + 1
-        for cell, count in answers.items():
-            whole[cell] += count
+            if head is not last:
+                whole[_row(last)] += quick
+                last = head
+                quick = 0
+            if seconds <= _SHORTEST:
+                quick += 1
+            else:
+                whole[_row(head) + bisect_left(BOUNDS, seconds)] += 1
+        whole[_row(last)] += quick
         whole[OCTETS] += octets
         self._real[SECONDS] += total
+
+
+def _row(head: Head | None) -> int:
+    """Where the row of its class begins in the table."""
+    return 0 if head is None or head.code > 599 else head.code // 100 * _COLUMNS
