@@ -42,13 +42,9 @@ _FLUSH_MOST = 4 << 20
 _SPILL_MOST = 1 << 30
 """Octets of one answer on disk before its producer has to wait after all."""
 
-_NOBODY: list[Any] = []
-"""Always empty."""
-
-_taking = threading.Lock()
-"""Held to take a kept answer from a call that has lost the lead: two threads look for it."""
-
+_NOBODY: list[Any] = []  # always empty
 _NO_PARTS: deque[Part | FilePart] = deque()
+_taking = threading.Lock()  # when a call has lost the lead, two threads look for the answer that it kept
 
 
 class Held:
@@ -117,9 +113,8 @@ class Outbox:
         self.slow = False
         """The blocks of this answer do not follow each other at once: each is sent by itself."""
         self.lead = _NOBODY
-        """Filled: the call runs in a thread that leads, and an answer may wait for others'."""
+        """Filled: its call's thread leads, and may keep the answer."""
         self.kept: bytes | None = None
-        """The answer that does."""
         self._parts = _NO_PARTS  # a deque of its own when something first waits: 600 octets
         self._held = held
         self._memory = 0

@@ -94,16 +94,16 @@ class PollRound:
         self.depart()
         group = self._ready[self._at : self._at + self._size]
         self._at += len(group)
+        self.events = iter(group)
         targets = self.targets
         for fd, mask in group:
             target = targets[fd]
             if type(target) is Connection and mask == READ and target.phase is HEAD:
                 target.fetch()
-        self.events = iter(group)
         return bool(group)
 
     def depart(self) -> None:
-        """Send what was kept."""
+        """Send what was kept. After an exception, the next time sends the rest."""
         for outbox in self._answered:
             outbox.depart()
         self._answered.clear()

@@ -263,7 +263,7 @@ class Worker(Commons):
     def _lead(self, me: Member) -> None:
         """Until the lead is lost or the work is over."""
         taken = self.crew.taken_over()
-        self.round.depart()  # answers that waited for the call which is slow
+        self._depart()  # answers that waited for the call which is slow
         if taken is not None:
             taken.task.outbox.release()
             self._watch_call(Call(*taken))
@@ -279,7 +279,7 @@ class Worker(Commons):
                         return
                 except Exception as error:
                     self._sacrifice(target, error)
-            if round.next_group():
+            if self._next_group():
                 continue
             if not self._attend() or self.crew.gave_lead_back():
                 return
@@ -290,6 +290,19 @@ class Worker(Commons):
             if self.drain.stage is not OVER:
                 self._poll()
         self.crew.stop()
+
+    def _next_group(self) -> bool:
+        try:
+            return self.round.next_group()
+        except Exception as error:
+            self._sacrifice(None, error)
+            return True  # what it has not received, `ready` will
+
+    def _depart(self) -> None:
+        try:
+            self.round.depart()
+        except Exception as error:
+            self._sacrifice(None, error)
 
     def _sacrifice(self, target: object, error: Exception) -> None:
         """A defect of ours costs one connection, not the service. Leader only."""
