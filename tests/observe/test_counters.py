@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pronghorn.observe.access import AccessLog
 from pronghorn.observe.counters import Counters, Tally
@@ -57,6 +59,23 @@ def test_by_class_of_status(status: str, name: str) -> None:
     assert responses(counters, "4xx") == 1
     assert value(counters, "pronghorn_response_content_bytes_total") == 12
     assert bucket(counters, "+Inf") == 2, "what was refused has no duration"
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["none", "2xx", "3xx", "5xx"]), st.sampled_from([0.0, 0.004, 0.3])))
+)
+def test_each_answer_is_counted_once_whatever_came_before_it(answers: list[tuple[str, float]]) -> None:
+    counters = Counters(1)
+    tally = Tally(counters.row(0))
+    heads = {"none": None, "2xx": head("200 OK"), "3xx": head("302 Found"), "5xx": head("500 X")}
+    now = time.monotonic()
+    for status, seconds in answers:
+        tally.ended(exchange(started=now - seconds), heads[status], 1)
+    tally.add_up()
+    for status in heads:
+        assert responses(counters, status) == sum(one == status for one, _ in answers)
+    assert bucket(counters, "0.25") == sum(seconds < 0.25 for _, seconds in answers)
+    assert bucket(counters, "+Inf") == len(answers)
 
 
 def test_durations(monkeypatch: pytest.MonkeyPatch) -> None:

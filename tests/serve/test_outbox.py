@@ -33,10 +33,13 @@ class Wire(Transport):
         self.sends = 0
         self.ahead: list[bytes] = []
         self.gone = False
+        self.defect = False
 
     def send(self, data: Any) -> int:
         if self.gone:
             raise ConnectionResetError
+        if self.defect:
+            raise MemoryError
         if not self.room:
             raise BlockingIOError
         count = min(self.room, len(data))

@@ -3,16 +3,17 @@
 import socket
 import struct
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from pronghorn.errors import ClientDisconnected
+from pronghorn.net.transport import Transport
 from pronghorn.serve.outbox import Outbox
-from pronghorn.serve.phases import FLUSH
+from pronghorn.serve.phases import BODY, FLUSH
 from pronghorn.serve.poll_round import FEW, HOLD, LASTING, MANY, MOST, PollRound
 from pronghorn.serve.worker import Worker
 from tests.serve.process import connected
@@ -75,6 +76,46 @@ def test_the_leader_hears_of_a_client_that_is_gone() -> None:
     desk.outbox.lead = []
     with pytest.raises(ClientDisconnected):
         desk.outbox.keep(b"answer")
+
+
+def test_a_defect_costs_the_connection_and_not_the_others() -> None:
+    answered = [(broken := kept()).outbox, (other := kept()).outbox]
+    broken.wire.defect = True
+    poll_round = PollRound(answered)
+    with pytest.raises(MemoryError):
+        poll_round.depart()
+    assert (broken.outbox.broken, broken.asked) == (True, 1)
+    poll_round.depart()
+    assert other.wire.taken == b"answer"
+    assert not answered
+
+
+@pytest.mark.parametrize("before", ["waits", "batch"])
+def test_what_was_to_be_sent_before_it_is(before: str) -> None:
+    desk = Desk(3 if before == "waits" else ENDLESS)
+    desk.outbox.put(b"first", more=before == "batch")
+    desk.outbox.lead = ["call"]
+    desk.outbox.keep(b", second")
+    assert desk.outbox.kept is None
+    desk.make_room(ENDLESS)
+    desk.outbox.end_batch()
+    assert desk.wire.taken == b"first, second"
+
+
+def test_the_lookout_does_not_send_it() -> None:
+    """It looks for held blocks, and those of the answer before may have left meanwhile."""
+    desk = Desk(ENDLESS)
+    streams = desk.outbox._streams
+    streams.ticking = True
+    desk.outbox.hold(b"block")
+    desk.outbox.end_batch()
+    desk.outbox.lead = token = ["call"]
+    desk.outbox.keep(b", answer")
+    token.pop()
+    streams.flush()
+    assert desk.wire.taken == b"block"
+    desk.outbox.depart()
+    assert desk.wire.taken == b"block, answer"
 
 
 def test_nothing_is_sent_behind_the_end() -> None:
@@ -158,6 +199,21 @@ def test_answers_leave_when_the_group_has_ended() -> None:
     assert not answered
 
 
+def test_each_round_begins_anew() -> None:
+    poll_round = PollRound([])
+    poll_round.targets += [None] * 20
+    poll_round.seconds = LASTING * 2
+    for count in (20, 20, 1, 20):
+        events = [(fd, 1) for fd in range(count)]
+        poll_round.begin(events)
+        assert poll_round.grouped is (count > 1)
+        seen = list(poll_round.events)
+        while poll_round.next_group():
+            seen += poll_round.events
+        assert seen == events
+        assert not poll_round.grouped, "what comes now belongs to no group"
+
+
 def test_until_a_round_has_been_measured_there_are_no_groups() -> None:
     poll_round = PollRound([])
     poll_round.begin([(0, 1)] * 64)
@@ -172,6 +228,9 @@ class Site:
 
     def __init__(self) -> None:
         self.grouped: list[bool] = []
+        self.kept: list[int] = []
+        """Answers that waited, and requests that were received, while it ran."""
+        self.fetched: list[int] = []
         self.stuck = threading.Event()
         self.go = threading.Event()
         self.server: Server | None = None
@@ -180,12 +239,13 @@ class Site:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         path = environ["PATH_INFO"]
-        lasting = time.perf_counter() + 2 * LASTING
-        while time.perf_counter() < lasting:
-            pass
         if self.server is not None:
-            self.grouped.append(self.server.worker.round.grouped)
-        content = path.encode() * (LARGE if path == "/large" else 1)
+            worker = self.server.worker
+            self.grouped.append(worker.round.grouped)
+            self.kept.append(len(worker.answered))
+            self.fetched.append(sum(each._fetched is not None for each in list(worker.connections)))
+        body: bytes = environ["wsgi.input"].read()
+        content = body or path.encode() * (LARGE if path == "/large" else 1)
         start_response("200 OK", [("Content-Length", str(len(content)))])
         if path == "/stuck":
             self._wait()
@@ -226,8 +286,19 @@ def hold_up(worker: Worker) -> threading.Event:
 
 
 @contextmanager
-def queue(site: Site, paths: list[str], small: bool = False, **options: Any) -> Iterator[list[Client]]:
-    """Clients whose requests are ready in one round."""
+def queue(
+    site: Site,
+    paths: list[str],
+    small: bool = False,
+    newcomer: str = "",
+    prepare: Callable[[Worker, list[Client]], None] | None = None,
+    **options: Any,
+) -> Iterator[list[Client]]:
+    """Clients whose requests are ready in one round.
+
+    small: sockets take less than 16 KiB. newcomer: what one more, the last, asks for when it connects in
+    that round; it sends no more. prepare: called while the leader waits.
+    """
     with serving(site, **options) as server, ExitStack() as stack:
         stack.callback(site.go.set)
         worker = server.worker
@@ -235,20 +306,43 @@ def queue(site: Site, paths: list[str], small: bool = False, **options: Any) -> 
             server.listeners[0].socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         clients = [stack.enter_context(connected(server.port, 4096 if small else 0)) for _ in paths]
 
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            for client in clients:
-                client.ask(head("GET", "/first"))
-            ready = hold_up(worker)
-            if LASTING < worker.round.seconds < HOLD / MOST:
-                break  # as long as calls of pages take
-            ready.set()
-            assert time.monotonic() < deadline
+        for client in clients:
+            client.ask(head("GET", "/first"))
+        ready = hold_up(worker)
+        worker.round.seconds = 2 * LASTING
         for client, path in zip(clients, paths, strict=True):
             client.send(head("GET", path))
+        if newcomer:
+            clients.append(stack.enter_context(connected(server.port, 4096 if small else 0)))
+            clients[-1].send(head("GET", newcomer))
+            clients[-1].finish_sending()
+        if prepare is not None:
+            prepare(worker, clients)
         site.server = server
         ready.set()
         yield clients
+
+
+class Faulty(Transport):
+    """Fails to receive, once, for a reason of the server's own."""
+
+    def __init__(self, sock: Any) -> None:
+        self.sock = sock
+        self.failed = False
+
+    def recv(self, size: int) -> bytes:
+        if not self.failed:
+            self.failed = True
+            raise MemoryError
+        data: bytes = self.sock.recv(size)
+        return data
+
+    def send(self, data: Any) -> int:
+        count: int = self.sock.send(data)
+        return count
+
+    def close(self) -> None:
+        self.sock.close()
 
 
 NAMES = ["/0", "/1", "/2", "/3", "/4", "/5"]
@@ -261,6 +355,55 @@ def test_each_client_has_its_own_answer(options: dict[str, Any]) -> None:
         assert [client.read_answer().body.decode() for client in clients] == NAMES
         assert any(site.grouped)
         assert clients[0].ask(head("GET", "/again")).body == b"/again"
+
+
+def test_a_group_is_received_and_then_called_and_then_answered() -> None:
+    site = Site()
+    paths = [f"/{number}" for number in range(MOST + 2)]
+    with queue(site, paths) as clients:
+        assert [client.read_answer().body.decode() for client in clients] == paths
+        # The lookout may take the lead in between, and send what is kept.
+        assert all(now in (0, before + 1) for before, now in pairwise([-1, *site.kept]))
+        assert 1 < max(site.kept) < MOST
+        assert 1 < max(site.fetched) < MOST
+
+
+def test_pipelined_requests_of_a_group_are_answered_in_order() -> None:
+    site = Site()
+
+    def prepare(_: Worker, clients: list[Client]) -> None:
+        for client in clients:
+            client.send(head("GET", "/next") + head("GET", "/last"))
+
+    with queue(site, NAMES, prepare=prepare) as clients:
+        for client, name in zip(clients, NAMES, strict=True):
+            bodies = [client.read_answer().body.decode() for _ in range(3)]
+            assert bodies == [name, "/next", "/last"]
+
+
+def test_a_connection_that_comes_with_its_request_belongs_to_no_group() -> None:
+    """It may have sent all that it will send, which must not end it before its answer has left."""
+    site = Site()
+    with queue(site, NAMES, small=True, newcomer="/large") as clients:
+        newcomer = clients.pop()
+        assert newcomer.read_answer().body == b"/large" * LARGE
+        assert [client.read_answer().body.decode() for client in clients] == NAMES
+        assert any(site.grouped)
+
+
+def test_a_defect_while_a_group_is_received_costs_nobody_its_answer() -> None:
+    site = Site()
+
+    def prepare(worker: Worker, clients: list[Client]) -> None:
+        second = clients[1].socket.getsockname()
+        (connection,) = (each for each in worker.connections if each.exchange.peer == second)
+        connection._transport = Faulty(connection._sock)
+
+    paths = [f"/{number}" for number in range(MOST + 2)]
+    with queue(site, paths, prepare=prepare) as clients:
+        assert [client.read_answer().body.decode() for client in clients] == paths
+        assert site.server is not None
+        assert "defect in the server" in site.server.log
 
 
 def test_what_one_client_alone_asks_for_is_not_kept() -> None:
@@ -287,6 +430,35 @@ def test_nobody_waits_for_a_call_that_is_slow(path: str, options: dict[str, Any]
         if path == "/stuck":
             assert slow.read_answer().body == b"/stuck"
         assert slow.ask(head("GET", "/again")).body == b"/again"
+
+
+def test_who_takes_the_lead_sends_what_was_kept_before_it_goes_on() -> None:
+    site = Site()
+    seen: list[bytes] = []
+    with queue(site, ["/0", "/stuck", "/between", "/3"], threads=4) as clients:
+        first = clients[0].socket
+        first.setblocking(False)
+        site.between = lambda: seen.append(first.recv(1, socket.MSG_PEEK))
+        assert clients[2].read_answer().body == b"/between"
+        assert seen == [b"H"]
+
+
+def test_what_comes_of_a_body_in_a_group_is_the_bodys() -> None:
+    site = Site()
+    with queue(site, NAMES) as clients:
+        for client in clients:
+            client.read_answer()
+            client.send(head("POST", "/body", length=2))
+        assert site.server is not None
+        worker = site.server.worker
+        until(lambda: all(each.phase is BODY for each in list(worker.connections)), "all bodies are expected")
+        for octets in (b"a", b"b"):
+            ready = hold_up(worker)
+            worker.round.seconds = 2 * LASTING
+            for client in clients:
+                client.send(octets)
+            ready.set()
+        assert [client.read_answer("POST").body for client in clients] == [b"ab"] * len(NAMES)
 
 
 def test_requests_that_waited_for_the_only_thread_are_answered() -> None:

@@ -31,4 +31,5 @@ cdef class Outbox:
     cpdef put_large(self, bytes octets, bytes block)
     cpdef wait_for_room(self)
     cpdef release(self)
+    cdef _release_batch(self)
     cpdef end_batch(self)

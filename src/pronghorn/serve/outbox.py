@@ -160,18 +160,14 @@ class Outbox:
         octets = self.kept
         self.kept = None
         self.lead = _NOBODY  # a list for each connection would not stay in the cache
-        if octets is None:
-            return
-        try:
-            sent = self._transport.send(octets)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            self.broken = True
-            self._ask()
-            return
-        if sent != len(octets):
-            self._append(memoryview(octets)[sent:])
+        if octets is not None:
+            try:
+                self.put(octets)
+            except Exception as error:
+                self.broken = True
+                self._ask()
+                if not isinstance(error, ClientDisconnected):
+                    raise
 
     def hold(self, octets: bytes) -> None:
         """Send within a tick of the lookout, with what follows at once. Raises ClientDisconnected."""
@@ -197,7 +193,7 @@ class Outbox:
         batch = self.batch
         if batch is not None and len(batch) == 1:
             self.slow = True
-        self.release()
+        self._release_batch()  # what was kept is the leader's
 
     def put_large(self, octets: bytes, block: bytes) -> None:
         """Send a head and a large block without copying it. Raises ClientDisconnected."""
@@ -295,6 +291,9 @@ class Outbox:
         if self.kept is not None:
             with _taking:
                 self.depart()
+        self._release_batch()
+
+    def _release_batch(self) -> None:
         if self.batch is None:
             return
         assert self._room is not None

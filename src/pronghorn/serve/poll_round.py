@@ -1,10 +1,10 @@
 """One poll round: which descriptors are ready, who hears of it, and which answers leave together.
 
     round.begin(ready)                  what the poller said
-    while round.next_group():
-        for fd, mask in round.events:
-            round.targets[fd].ready(mask)
-    round.depart()                      when the lead was lost, or taken
+    for fd, mask in round.events:       all of it, or what is left of a group
+        round.targets[fd].ready(mask)
+    round.next_group()                  True: there are events again
+    round.depart()                      when the lead was taken
 
 While requests queue, the leader may take them in groups: receive all of a group, run the calls, and send
 the answers (`Outbox.keep`). System calls that follow each other cost less where each alone finds the cache
@@ -88,11 +88,12 @@ class PollRound:
             self.events = iter(ready)
 
     def next_group(self) -> bool:
-        """Receive for it, when the last one's answers are sent. False: there is none."""
+        """Send the last one's answers, and receive for the next. False: there is none."""
         if not self.grouped:
             return False
         self.depart()
         group = self._ready[self._at : self._at + self._size]
+        self.grouped = bool(group)  # what comes after the last group belongs to none
         self._at += len(group)
         self.events = iter(group)
         targets = self.targets

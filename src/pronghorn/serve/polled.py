@@ -65,10 +65,8 @@ class Polled:
         """`ready` comes soon, after others' fetches: receive what it needs. In phase HEAD."""
         try:
             self._fetched = self._transport.recv(self._recv_most)
-        except BlockingIOError:
-            pass
         except OSError:
-            self._fetched = b""
+            pass  # `ready` will see it, too
 
     def _receive(self, size: int) -> bytes | None:
         """None: nothing yet. Empty: the end, or the client is gone."""

@@ -263,9 +263,9 @@ class Worker(Commons):
     def _lead(self, me: Member) -> None:
         """Until the lead is lost or the work is over."""
         taken = self.crew.taken_over()
-        self._depart()  # answers that waited for the call which is slow
+        self._release(self.round.depart)  # answers that waited for the call which is slow
         if taken is not None:
-            taken.task.outbox.release()
+            self._release(taken.task.outbox.release)
             self._watch_call(Call(*taken))
         if self._siblings is not None and self.drain.stage is Stage.SERVING:
             self.doors.gate(self.crew.crowded)
@@ -298,9 +298,9 @@ class Worker(Commons):
             self._sacrifice(None, error)
             return True  # what it has not received, `ready` will
 
-    def _depart(self) -> None:
+    def _release(self, send: Callable[[], None]) -> None:
         try:
-            self.round.depart()
+            send()
         except Exception as error:
             self._sacrifice(None, error)
 
@@ -350,14 +350,12 @@ class Worker(Commons):
             if ran is False:
                 return False
             if ran:
-                waiting.outbox.release()
                 posts.append((waiting, waiting.resume))
         return True
 
     def _end_round(self) -> None:
         """What is done once for all that was ready."""
         now = self.clock.now
-        self.round.depart()
         self.observation.end_round()
         while self._errands:
             self._errands.popleft()()
