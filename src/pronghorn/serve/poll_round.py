@@ -75,6 +75,11 @@ class PollRound:
             targets.append(None)
         targets[fd] = target
 
+    def miss(self, fd: int, target: Target) -> None:
+        """No longer, unless the descriptor is another target's by now."""
+        if self.targets[fd] is target:
+            self.targets[fd] = None
+
     def begin(self, ready: list[tuple[int, int]]) -> None:
         """What the poller said."""
         self.grouped = False

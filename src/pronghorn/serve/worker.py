@@ -263,9 +263,8 @@ class Worker(Commons):
     def _lead(self, me: Member) -> None:
         """Until the lead is lost or the work is over."""
         taken = self.crew.taken_over()
-        self._release(self.round.depart)  # answers that waited for the call which is slow
+        self._release(None if taken is None else taken.task)
         if taken is not None:
-            self._release(taken.task.outbox.release)
             self._watch_call(Call(*taken))
         if self._siblings is not None and self.drain.stage is Stage.SERVING:
             self.doors.gate(self.crew.crowded)
@@ -298,9 +297,14 @@ class Worker(Commons):
             self._sacrifice(None, error)
             return True  # what it has not received, `ready` will
 
-    def _release(self, send: Callable[[], None]) -> None:
+    def _release(self, taken: Connection | None) -> None:
+        """Send the answers that waited for a call which is slow."""
         try:
-            send()
+            try:
+                self.round.depart()
+            finally:
+                if taken is not None:
+                    taken.outbox.release()
         except Exception as error:
             self._sacrifice(None, error)
 
@@ -485,9 +489,7 @@ class Worker(Commons):
 
     def forget(self, connection: Connection) -> None:
         """It is closed."""
-        targets = self.round.targets
-        if targets[connection.fd] is connection:
-            targets[connection.fd] = None
+        self.round.miss(connection.fd, connection)
         self.connections.discard(connection)
         self.timers.forget(connection)
 
