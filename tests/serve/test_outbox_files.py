@@ -11,7 +11,7 @@ import pytest
 
 from pronghorn.errors import ClientDisconnected
 from pronghorn.serve.outbox import HIGH_WATER
-from tests.serve.test_outbox import ENDLESS, Desk
+from tests.serve.desk import ENDLESS, Desk
 from tests.serving import head, serving
 
 OLD = b"0123456789"

@@ -9,7 +9,7 @@ import pytest
 
 from pronghorn.errors import ClientDisconnected
 from pronghorn.serve.streams import Streams
-from tests.serve.test_outbox import ENDLESS, Desk
+from tests.serve.desk import ENDLESS, Desk
 from tests.serving import PATIENCE, Server, head, serving, until
 
 

@@ -120,7 +120,7 @@ class Tally:
         new = self._ended[:]
         del self._ended[: len(new)]
         whole, octets, total = self._whole, 0, 0.0
-        last: Head | None = None
+        last = new[0][0]
         quick = 0  # answers with the last head that were; to count one in shared memory takes 0.1 µs
         for head, sent, seconds in new:
             octets += sent

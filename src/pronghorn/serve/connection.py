@@ -421,11 +421,6 @@ class Connection(Polled):
             return False
         return True
 
-    def _expire_in(self, seconds: float) -> None:
-        self.deadline = self._worker.clock.now + seconds
-        if self.deadline < self.due:
-            self._worker.timers.watch(self)
-
     def _ask_flush(self) -> None:
         """An answer waits. The owner's thread."""
         self._worker.post(self, self._await_room)
@@ -446,6 +441,11 @@ class Connection(Polled):
         if self.outbox.waiting:
             return True
         return self._go_on()
+
+    def _expire_in(self, seconds: float) -> None:
+        self.deadline = self._worker.clock.now + seconds
+        if self.deadline < self.due:
+            self._worker.timers.watch(self)
 
     # The end
 

@@ -302,11 +302,8 @@ class Outbox:
 
     def end_batch(self) -> None:
         """Send them, and send directly from now on. Raises ClientDisconnected."""
-        if self.kept is not None:
-            with _taking:
-                self.depart()
+        self.release()
         if self.batch is not None:
-            self.release()
             self.batch = None
             if self.broken:
                 raise self._lost()

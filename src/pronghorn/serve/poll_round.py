@@ -3,7 +3,7 @@
     round.begin(ready)                  what the poller said
     for fd, mask in round.events:       all of it, or what is left of a group
         round.targets[fd].ready(mask)
-    round.next_group()                  True: there are events again
+    round.next_group()                  True: there are events again; only where `round.grouped`
     round.depart()                      when the lead was taken
 
 While requests queue, the leader may take them in groups: receive all of a group, run the calls, and send
@@ -28,7 +28,7 @@ FEW = 4
 
 LASTING = 0.00003
 """Seconds of a call from which on its client sleeps meanwhile: a page of 0.36 ms costs 0.33 in groups. Where
-calls are quicker, clients are awake, but would sleep until a group has ended: 8.5 µs would become 8.9."""
+calls are quicker, clients are awake, but would sleep until a group has ended."""
 
 MANY = 100
 """Ready connections, arbitrary, beyond which they do not stay in the cache."""
@@ -75,8 +75,8 @@ class PollRound:
             targets.append(None)
         targets[fd] = target
 
-    def miss(self, fd: int, target: Target) -> None:
-        """No longer, unless the descriptor is another target's by now."""
+    def forget(self, fd: int, target: Target) -> None:
+        """It is no longer, unless the descriptor is another target's by now."""
         if self.targets[fd] is target:
             self.targets[fd] = None
 
@@ -93,9 +93,7 @@ class PollRound:
             self.events = iter(ready)
 
     def next_group(self) -> bool:
-        """Send the last one's answers, and receive for the next. False: there is none."""
-        if not self.grouped:
-            return False
+        """Where `grouped`: send the last one's answers, and receive for the next. False: there is none."""
         self.depart()
         group = self._ready[self._at : self._at + self._size]
         self.grouped = bool(group)  # what comes after the last group belongs to none

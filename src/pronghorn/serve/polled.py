@@ -1,4 +1,4 @@
-"""One client's socket, its phase, in the poller and among the timers."""
+"""One client's socket and its phase: in the poller, and among the timers."""
 
 import socket
 from typing import TYPE_CHECKING

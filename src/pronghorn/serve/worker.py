@@ -278,7 +278,7 @@ class Worker(Commons):
                         return
                 except Exception as error:
                     self._sacrifice(target, error)
-            if self._next_group():
+            if round.grouped and self._next_group():
                 continue
             if not self._attend() or self.crew.gave_lead_back():
                 return
@@ -489,12 +489,12 @@ class Worker(Commons):
 
     def forget(self, connection: Connection) -> None:
         """It is closed."""
-        self.round.miss(connection.fd, connection)
+        self.round.forget(connection.fd, connection)
         self.connections.discard(connection)
         self.timers.forget(connection)
 
     def replace(self, seized: Connection, orphan: Connection) -> None:
         """The second has taken over the first's socket."""
         self.forget(seized)
-        self.round.targets[orphan.fd] = orphan
+        self.round.aim(orphan.fd, orphan)
         self.connections.add(orphan)
