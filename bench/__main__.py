@@ -9,9 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from bench import compiled, growth, machine, prepare, table
+from bench import compiled, growth, machine, pace, prepare, table
 from bench.measure import Outcome, measure
 from bench.process import ENV, ROOT, WORK
 from bench.profiles import PROFILES, QUICK, Profile
@@ -34,22 +35,32 @@ def main() -> int:
     results = Results(arguments.json, settings(arguments.rounds, arguments.seconds, arguments.only), about)
     if arguments.resume:
         results.resume()
+    steady = pace.Pace(lambda: pace.work(cores), 60 * arguments.patience)
     for profile in arguments.profiles:
         if profile.name not in results:
-            _one(profile, arguments, cores, results)
-    print(f"\n{results.data['seconds']:.0f} s in all.")
+            _one(profile, arguments, cores, results, steady)
+    print(f"\n{results.data['seconds']:.0f} s in all; {pace.told(results.data['paces'])}.")
     return _write_page(results) if arguments.page else 0
 
 
-def _one(profile: Profile, arguments: argparse.Namespace, cores: tuple[int, int], results: Results) -> None:
+def _one(
+    profile: Profile,
+    arguments: argparse.Namespace,
+    cores: tuple[int, int],
+    results: Results,
+    steady: pace.Pace,
+) -> None:
     started = time.monotonic()
-    outcomes = _run(profile, arguments, cores)
+    outcomes = _run(profile, arguments, cores, steady)
+    results.data["paces"] += steady.taken()
     if outcomes:
         print(table.render(profile, outcomes), flush=True)
         results.add(profile.name, table.as_data(profile, outcomes), time.monotonic() - started)
 
 
-def _run(profile: Profile, arguments: argparse.Namespace, cores: tuple[int, int]) -> list[Outcome]:
+def _run(
+    profile: Profile, arguments: argparse.Namespace, cores: tuple[int, int], steady: pace.Pace
+) -> list[Outcome]:
     """All rounds of one profile: the servers take turns, and another one begins each time."""
     outcomes = [Outcome(server) for server in select(profile, arguments.only)]
     rounds = min(profile.rounds or arguments.rounds, arguments.rounds)
@@ -59,7 +70,7 @@ def _run(profile: Profile, arguments: argparse.Namespace, cores: tuple[int, int]
             if outcome.wrong:
                 continue
             _progress(f"{profile.name}, round {number + 1} of {rounds}: {outcome.server.name}")
-            measure(outcome, profile, arguments.seconds, cores)
+            steady.round(outcome, partial(measure, outcome, profile, arguments.seconds, cores))
     _progress("")
     return outcomes
 
@@ -89,6 +100,13 @@ def _arguments() -> argparse.Namespace:
         "--profiles", type=_names, default=(), metavar="A,B", help="only these profiles or series"
     )
     parser.add_argument(
+        "--patience",
+        type=_whole,
+        default=10,
+        metavar="MINUTES",
+        help="to wait and repeat in all, while the machine is slower than it was (10)",
+    )
+    parser.add_argument(
         "--quick", action="store_true", help="five profiles, the three fastest peers, one round"
     )
     parser.add_argument("--json", metavar="FILE", type=Path, help="write everything measured to FILE")
@@ -116,6 +134,13 @@ def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError("a whole number from 1")
+    return value
+
+
+def _whole(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("a whole number from 0")
     return value
 
 

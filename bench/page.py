@@ -9,7 +9,7 @@ import importlib
 import sys
 from pathlib import Path
 
-from bench import worse
+from bench import pace, worse
 from bench.reading import Data, number, series, servers_of, shown, single, value
 from bench.results import read
 
@@ -99,6 +99,7 @@ def _opening(result: Data) -> str:
         "share included. The points of *How cost grows* are measured for one second. *floor (C)* "
         "receives, counts the ends of heads and sends, and parses nothing. What fails is no candidate and "
         "stands at the end. "
+        f"Rounds are repeated for a while when the machine is slow; {pace.told(result['paces'])}. "
         "More, and what none of this says: [bench/README.md](../bench/README.md).",
     ]
     return "\n".join(lines)

@@ -1,5 +1,6 @@
 """The benchmark's judgements, on made-up measurements: no server is started, no peer is needed."""
 
+import os
 import socket
 import threading
 import time
@@ -8,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from bench import apps, blocks, growth, page, table, versus, worse
+from bench import apps, blocks, growth, pace, page, table, versus, worse
 from bench.measure import Outcome
 from bench.prepare import PEERS
 from bench.process import WrongAnswer
@@ -33,6 +34,7 @@ def result(*outcomes: Outcome) -> dict[str, object]:
     about = {"date": "2026-01-02", "revision": "abc", "pronghorn": "pronghorn 9", "no_compiled_row": ""}
     about |= {"processor": "P", "kernel": "K", "python": "C"}
     results = Results(None, {"rounds": 3, "seconds": 2}, {**about, "versions": {"bjoern": "1"}})
+    results.data["paces"] += [1.0, 1.1, 1.2]
     results.add("hello", table.as_data(HELLO, list(outcomes)), 1.0)
     return results.data
 
@@ -78,6 +80,7 @@ class TestThePage:
         assert "| **hello**: the smallest request, 14 bytes answered | 20.0 | 10.0 | – |" in text
         assert "| µs/req | hello | 20.0 (×2.00) | – | bjoern: 10.0 |" in text
         assert "| hello | waitress | a \\| b |" in text
+        assert "beside 1 of 3 rounds it was more than 15% slower than at its best" in text
 
     def test_each_series_has_a_place(self) -> None:
         assert {name for name, *_ in page.GROWTH} == {point.series for point in growth.points()}
@@ -161,3 +164,66 @@ class TestStreaming:
         # From a second ahead, so that a busy machine is never late.
         with streaming(lambda: time.monotonic_ns() + 1_000_000_000) as port:
             assert blocks.lateness(port) < 0
+
+
+class TestAMachineThatIsSlowAtTimes:
+    """The fixed work takes what the list says, one entry for each look."""
+
+    def steady(self, *looks: float, patience: float = 60.0) -> pace.Pace:
+        self.looks = iter([1.0] * 10 + list(looks))
+        self.now = 0.0
+        return pace.Pace(lambda: next(self.looks), patience, lambda: self.now, self.pause)
+
+    def pause(self, seconds: float) -> None:
+        self.now += seconds
+
+    def measured(self, steady: pace.Pace, failure: str = "") -> Outcome:
+        """Rounds cost 1, 2, 3 …, and 10 seconds each."""
+        found = Outcome(server("bjoern"))
+        costs = iter(range(1, 100))
+
+        def measure() -> None:
+            self.now += 10
+            found.attempts += 1
+            if failure:
+                found.failures.append(failure)
+            else:
+                found.rounds.append({"cpu_us": next(costs)})
+
+        steady.round(found, measure)
+        return found
+
+    def test_a_round_counts_that_was_quiet_before_and_after(self) -> None:
+        steady = self.steady(1.0, 1.14)
+        assert self.measured(steady).rounds == [{"cpu_us": 1}]
+        assert steady.taken() == [1.14]
+        assert steady.taken() == []
+
+    def test_it_waits_until_the_machine_is_quiet(self) -> None:
+        steady = self.steady(2.0, 1.5, 1.0, 1.0)
+        assert self.measured(steady).rounds == [{"cpu_us": 1}]
+        assert steady.patience == 59.0
+
+    def test_a_round_is_repeated_when_the_machine_became_slow(self) -> None:
+        steady = self.steady(1.0, 2.0, 1.0, 1.0)
+        found = self.measured(steady)
+        assert (found.rounds, found.attempts) == ([{"cpu_us": 2}], 1)
+        assert steady.patience == 50.0
+
+    def test_patience_ends_and_the_round_counts_as_slow(self) -> None:
+        steady = self.steady(1.0, 2.0, 2.0, 2.0, patience=10.0)
+        assert self.measured(steady).rounds == [{"cpu_us": 2}]
+        assert steady.taken() == [2.0]
+
+    def test_a_failure_is_not_repeated(self) -> None:
+        found = self.measured(self.steady(1.0, 2.0), failure="x")
+        assert (found.failures, found.attempts) == (["x"], 1)
+
+    def test_a_faster_look_is_the_new_best(self) -> None:
+        steady = self.steady(0.5, 0.6, 0.5, 0.5)
+        assert self.measured(steady).rounds == [{"cpu_us": 2}]
+
+    def test_the_work_is_timed_on_the_cores_and_leaves_the_process_where_it_was(self) -> None:
+        cores = os.sched_getaffinity(0)
+        assert 0 < pace.work(sorted(cores)) < 1
+        assert os.sched_getaffinity(0) == cores
