@@ -1,4 +1,4 @@
-"""Does a thread compute, or does it wait? The processor's time tells.
+"""Does a call compute, or does it wait? The processor's time tells.
 
 Calls that wait (for a database, for another service) must not hold the lead: the leader has others to serve.
 Calls that compute hold the interpreter anyway, so to hand the lead on during each of them buys nothing, and
@@ -32,26 +32,3 @@ def waited(lasted: float, own: float, process: float) -> float:
     1 ms of waiting each (870 a second; 2200); with all of it, pages that compute hand the lead on.
     """
     return lasted - own - max(0.0, process - own) / 2
-
-
-class Effort:
-    """Of the leader, as the lookout sees it. The lookout only."""
-
-    __slots__ = ("_clock", "_looked", "_spent", "computes")
-
-    def __init__(self) -> None:
-        self._clock: int | None = None
-        self._looked = self._spent = 0.0
-        self.computes = False
-        """It did between the last two looks."""
-
-    def look(self, clock: int | None, now: float) -> None:
-        """clock: the leader's own; now: time.monotonic()."""
-        same = clock == self._clock
-        self._clock = clock
-        try:
-            spent = time.clock_gettime(clock) if clock is not None else 0.0
-        except OSError:  # it has ended
-            spent = 0.0
-        self.computes = same and spent - self._spent > _SHARE * (now - self._looked)
-        self._looked, self._spent = now, spent

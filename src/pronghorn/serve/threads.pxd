@@ -1,4 +1,1 @@
-cdef class Turn:
-    cdef public list slot
-    cdef public Py_ssize_t calls
-    cdef public bint watched, slow, timed
+# No types: what counts is in turn.pxd. Compiled, because some of it runs in each poll round.

@@ -16,16 +16,17 @@ There is one thread more than calls may run at once, so somebody can always lead
 calls all run on the first thread; the second leads only while the first is in a slow call.
 """
 
-import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-from pronghorn.serve.effort import Effort, own_clock
+from pronghorn.serve.effort import own_clock
 from pronghorn.serve.streams import Streams
+from pronghorn.serve.turn import Turn
+from pronghorn.serve.vigil import Orders, Vigil
 
 Task = TypeVar("Task")
 
@@ -35,7 +36,8 @@ TICK = 0.001
 CALM_TICK = 0.005
 ALERT = 5.0
 """Where no call has been slow for ALERT seconds, or the leader computes, the lookout looks less often: each
-look costs the leader a fight for the interpreter, at TICK 2 % of small requests' time, 8 % of pages'."""
+look costs the leader a fight for the interpreter, at TICK 2 % of small requests' time, 8 % of pages' (compiled,
+a switch to another thread: `vigil`)."""
 
 DROWSY = 20
 """Ticks without a call after which the lookout rests: waking it costs a system call, ticking does too."""
@@ -74,11 +76,10 @@ class Member:
         self.may_call = may_call
         self.ident = 0
         """threading.get_ident(), once it lives."""
-        self.clock: int | None = None
-        """Of the processor time that it has spent (`effort`), once it lives."""
+        self.clock = 0
+        """Of the processor time that it has spent (`effort`), once it lives; 0 for none."""
         self.thread: threading.Thread | None = None
-        # A lookout may be told to lead before it has begun to watch: orders keep their order.
-        self.orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
+        self.orders = Orders()
 
     def give(self, order: Order) -> None:
         """Wake it. Only for a thread that rests or watches."""
@@ -91,22 +92,6 @@ class Taken(NamedTuple, Generic[Task]):
     task: Task
     member: Member
     since: float
-
-
-class Turn:
-    """What the leader touches for each call, and the lookout looks at. No lock: see above."""
-
-    __slots__ = ("calls", "slot", "slow", "timed", "watched")
-
-    def __init__(self) -> None:
-        self.slot: list[Any] = []
-        self.calls = 0
-        self.watched = False
-        """Somebody looks out."""
-        self.slow = False
-        """Calls usually wait: the lead is handed on before each."""
-        self.timed = False
-        """Calls are not quick: the leader says when a round of them begins (`Crew.begin_round`)."""
 
 
 class Crew(Generic[Task]):
@@ -126,7 +111,7 @@ class Crew(Generic[Task]):
         self._streams = streams
         self._average = 0.0
         self._spent = 0.0  # time.process_time() when the round began
-        self._effort = Effort()
+        self._vigil = Vigil(self.turn, streams)
         self._alert_until = 0.0  # a call was slow not long ago
         self._streams_until = 0.0  # blocks were to be held back not long ago
         self._lock = threading.Lock()
@@ -248,7 +233,7 @@ class Crew(Generic[Task]):
                 member = self._lookout
                 self._lookout = None
                 self.turn.watched = False
-            self._leader = member
+            self._appoint(member)
         member.give(Order.LEAD)
 
     def next_waiting(self) -> Task | None:
@@ -276,7 +261,7 @@ class Crew(Generic[Task]):
             self._give_back = False
             member, self._wanted = self._wanted, None
             if member is not None:
-                self._leader = member
+                self._appoint(member)
         if member is not None:
             member.give(Order.LEAD)
         return member is not None
@@ -315,7 +300,7 @@ class Crew(Generic[Task]):
     def _member(self, me: Member) -> None:
         """A thread's life: rest, obey, rest."""
         me.ident = threading.get_ident()
-        me.clock = own_clock()
+        me.clock = own_clock() or 0
         while True:
             order = me.orders.get()
             if order is Order.WATCH:
@@ -324,7 +309,7 @@ class Crew(Generic[Task]):
                 return
             if order is Order.LEAD:
                 with self._lock:
-                    self._leader = me
+                    self._appoint(me)
                 self._lead(me)
             if not self._rest(me):
                 return
@@ -367,34 +352,31 @@ class Crew(Generic[Task]):
             self._streams.stop()
 
     def _look_out(self, me: Member) -> Order:
-        turn, streams, effort = self.turn, self._streams, self._effort
-        seen = turn.calls
-        since = 0.0  # when this call was first seen
-        drowsy = 0
-        wait: float | None = self._tick()
+        vigil = self._vigil
+        vigil.begin()
+        idle, tick = 0, self._tick()
         while True:
-            try:
-                order = me.orders.get(timeout=wait)
-            except queue.Empty:
-                pass
-            else:
-                if order is not Order.WATCH:
-                    return order
-                seen, drowsy, wait = turn.calls, 0, self._tick()
-                continue
-            sent = streams.flush()
-            now = time.monotonic()
-            effort.look(self.leader.clock, now)
-            if turn.calls != seen:
-                seen, since, drowsy, wait = turn.calls, now, 0, self._tick()
-            elif turn.slot:
-                leave = effort.computes and now - since < BUSY
-                if not leave and self._take_lead(me, wait or TICK):
-                    return Order.LEAD
-            elif sent:
-                drowsy = 0
-            elif (drowsy := drowsy + 1) > DROWSY:
-                wait = None if self._doze_off(me, seen) else self._tick()
+            order: Order | None = vigil.keep(me.orders, tick)
+            if order is None:
+                sent = self._streams.flush()
+                if vigil.moved or vigil.outrun():
+                    idle, tick = 0, self._tick()
+                elif self.turn.slot:
+                    leave = vigil.computes and vigil.age < BUSY
+                    if not leave and self._take_lead(me, tick):
+                        return Order.LEAD
+                elif sent:
+                    idle = 0
+                elif (idle := idle + 1) > DROWSY:
+                    if self._doze_off(me):
+                        order = me.orders.get()
+                    else:
+                        tick = self._tick()
+            if order is Order.WATCH:  # it had dozed off
+                vigil.begin()
+                idle, tick = 0, self._tick()
+            elif order is not None:
+                return order
 
     def _tick(self) -> float:
         """Seconds until the next look. The lookout."""
@@ -403,8 +385,13 @@ class Crew(Generic[Task]):
             streams.wanted = False
             self._streams_until = now + ALERT
         streams.ticking = now < self._streams_until
-        alert = now < self._alert_until and not self._effort.computes
+        alert = now < self._alert_until and not self._vigil.computes
         return TICK if streams.ticking or alert else CALM_TICK
+
+    def _appoint(self, member: Member) -> None:
+        """It has the lead from now on. Under the lock."""
+        self._leader = member
+        self.turn.clock = member.clock
 
     def _take_lead(self, me: Member, tick: float) -> bool:
         """tick: seconds since the last look, when the same call ran already."""
@@ -420,10 +407,10 @@ class Crew(Generic[Task]):
             self._alert_until = now + ALERT
             self._lookout = None
             self.turn.watched = False
-            self._leader = me
+            self._appoint(me)
         return True
 
-    def _doze_off(self, me: Member, seen: int) -> bool:
+    def _doze_off(self, me: Member) -> bool:
         """Rest until the next call. The leader counts its call before it looks at `watched`, and we the
         other way round: one of us sees the other."""
         self._streams.stop()
@@ -431,7 +418,7 @@ class Crew(Generic[Task]):
             if self._lookout is not me:
                 return False
             self.turn.watched = False
-            if self.turn.calls != seen:
+            if self._vigil.outrun():
                 self.turn.watched = True
                 return False
             self._lookout = None

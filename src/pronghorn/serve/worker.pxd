@@ -5,7 +5,7 @@ from pronghorn.serve.poll_round cimport PollRound as CPollRound
 from pronghorn.serve.commons cimport Commons
 from pronghorn.serve.outbox cimport Held as CHeld
 from pronghorn.serve.streams cimport Streams as CStreams
-from pronghorn.serve.threads cimport Turn as CTurn
+from pronghorn.serve.turn cimport Turn as CTurn
 from pronghorn.wsgi.call cimport Application as CApplication
 
 cdef class Worker(Commons):

@@ -1,0 +1,21 @@
+"""What the leader touches for each call, and the lookout looks at (`threads`, `vigil`)."""
+
+from typing import Any
+
+
+class Turn:
+    """Of one worker. No lock: see `threads`."""
+
+    __slots__ = ("calls", "clock", "slot", "slow", "timed", "watched")
+
+    def __init__(self) -> None:
+        self.slot: list[Any] = []
+        self.calls = 0
+        self.clock = 0
+        """Of the processor time that the leader's thread has spent (`effort.own_clock`)."""
+        self.watched = False
+        """Somebody looks out."""
+        self.slow = False
+        """Calls usually wait: the lead is handed on before each."""
+        self.timed = False
+        """Calls are not quick: the leader says when a round of them begins (`Crew.begin_round`)."""
