@@ -75,7 +75,6 @@ class TestOrders:
         thread.join(30)
         assert found == list(range(3000))
 
-
     def test_one_that_comes_when_the_tick_has_ended_rings_once(self) -> None:
         """The tick ends while this thread has the interpreter, and puts the order before it lets go of it."""
         orders, vigil, ready = Orders(), vigil_of(Turn()), threading.Event()
