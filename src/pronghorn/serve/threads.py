@@ -36,8 +36,8 @@ TICK = 0.001
 CALM_TICK = 0.005
 ALERT = 5.0
 """Where no call has been slow for ALERT seconds, or the leader computes, the lookout looks less often: each
-look costs the leader a fight for the interpreter, at TICK 2 % of small requests' time, 8 % of pages' (compiled,
-a switch to another thread: `vigil`)."""
+look costs the leader a fight for the interpreter, at TICK 2 % of small requests' time, 8 % of pages'
+(compiled, a switch between threads: `vigil`)."""
 
 DROWSY = 20
 """Ticks without a call after which the lookout rests: waking it costs a system call, ticking does too."""
