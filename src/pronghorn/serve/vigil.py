@@ -70,9 +70,9 @@ class Vigil:
         """The leader did since the last look, about."""
 
     def begin(self) -> None:
-        """The call that runs now has not been seen yet."""
-        self._seen = self._turn.calls
-        self._since = 0.0
+        """Look at the call that runs now for the first time."""
+        self._look()
+        self._since = self._looked
 
     def keep(self, orders: Orders, tick: float) -> Any:
         """Wait `tick` seconds, then look. An order that came meanwhile, instead."""

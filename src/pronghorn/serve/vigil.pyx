@@ -52,8 +52,8 @@ cdef class Vigil:
         self._streams = streams
 
     cpdef begin(self):
-        self._seen = self._turn.calls
-        self._since = 0
+        self._look()
+        self._since = self._looked
 
     cpdef keep(self, Orders orders, double tick):
         cdef bint rang = False

@@ -29,7 +29,6 @@ from pronghorn.serve.commons import Commons
 from pronghorn.serve.connection import DROWSY, Connection
 from pronghorn.serve.doors import Doors, Siblings
 from pronghorn.serve.drain import Drain, End, Stage
-from pronghorn.serve.effort import waited
 from pronghorn.serve.h1_exchange import Persistence
 from pronghorn.serve.observation import Observation
 from pronghorn.serve.options import ServeOptions
@@ -40,7 +39,7 @@ from pronghorn.serve.poller import READ, make_poller
 from pronghorn.serve.pulse import INTERVAL
 from pronghorn.serve.routing import answer_at_once, try_at_once
 from pronghorn.serve.streams import Streams
-from pronghorn.serve.threads import BUSY, Crew, Member
+from pronghorn.serve.threads import Crew, Member
 from pronghorn.serve.timers import NEVER, Timers
 from pronghorn.wsgi.call import Application, WSGIApplication
 from pronghorn.wsgi.environ import server_environ
@@ -451,8 +450,7 @@ class Worker(Commons):
         except RequestTimeout:
             self._come_back(connection)
         own = time.thread_time() - busy
-        idle = waited(time.monotonic() - call.since, own, time.process_time() - began)
-        self.crew.sample(idle if own < BUSY else BUSY)
+        self.crew.ended_beside(call.since, own, time.process_time() - began)
 
     def _come_back(self, connection: Connection) -> None:
         """After a call without the lead, or whose lead was lost. The thread that ran it."""
