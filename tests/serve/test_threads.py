@@ -220,11 +220,11 @@ def test_a_connection_has_one_owner_while_the_lead_is_handed_on(monkeypatch: pyt
                 handed.set()
                 sent.wait(PATIENCE)
 
-        monkeypatch.setattr(crew, "_doze_off", lambda me, seen: False)
+        monkeypatch.setattr(crew, "_doze_off", lambda me: False)
         assert client.ask(head("GET", "/before")).body == b"/before"
         assert crew.turn.watched
         monkeypatch.setattr(crew, "hand_on", hand_on)
-        monkeypatch.setattr(crew, "sample", lambda seconds: None)
+        monkeypatch.setattr(crew, "ended_beside", lambda since, own, process: None)
         crew.turn.slow = True
         client.send(head("GET", "/first"))
         assert handed.wait(PATIENCE)

@@ -1,0 +1,46 @@
+"""Calls that waited leave nothing behind: pages that only compute are the leader's again, under constant load.
+
+The clients are another process than the server: in one, they would compete for the interpreter, too.
+"""
+
+import threading
+from collections import deque
+
+from tests.process.harness import eventually, running, site
+from tests.serving import head
+
+PAGE = """
+    elif path == "/page":
+        began = time.thread_time()
+        while time.thread_time() - began < 0.001:
+            pass
+        body = str(threading.get_ident())"""
+
+
+def test_pages_are_the_leaders_again() -> None:
+    last: deque[bytes] = deque(maxlen=200)
+    stop, several = threading.Event(), threading.Event()
+
+    with running(site(routes=PAGE), "--threads", "4") as server:
+
+        def ask() -> None:
+            with server.connect() as client:
+                for _ in range(8):
+                    client.ask(head("GET", "/sleep?0.02"))
+                while not stop.is_set():
+                    last.append(client.ask(head("GET", "/page")).body)
+                    if len(set(last.copy())) == 4:
+                        several.set()
+
+        clients = [threading.Thread(target=ask, daemon=True) for _ in range(24)]
+        for client in clients:
+            client.start()
+        try:
+            assert several.wait(10), "at first they compete"
+            eventually(
+                lambda: len(last) == 200 and len(set(last.copy())) == 1, "one thread runs them", patience=20
+            )
+        finally:
+            stop.set()
+            for client in clients:
+                client.join(10)
