@@ -274,7 +274,8 @@ def test_the_tls_idiom(once: bool, certificate: Path) -> None:
 @pytest.mark.parametrize("threads", [1, 4])
 def test_ctrl_c_is_a_keyboard_interrupt(threads: int) -> None:
     program = (
-        "import pronghorn\n"
+        "import pronghorn, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # who runs tests behind `&` ignores it
         f"with pronghorn.make_server('127.0.0.1', 0, print, threads={threads}) as httpd:\n"
         "    try:\n        print('ready', flush=True)\n        httpd.serve_forever()\n"
         "    except KeyboardInterrupt:\n        print('interrupted')\n"

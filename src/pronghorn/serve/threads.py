@@ -332,10 +332,13 @@ class Crew(Generic[Task]):
         return now < self._settles_by
 
     def _slow_down(self, now: float) -> None:
-        self._pause = TRIAL if now - self._tried > TRIAL else min(2 * self._pause, TRIALS_MOST)
-        self._trial_at = now + self._pause
-        self._settles_by = 0.0
-        self.turn.slow = True
+        with self._lock:
+            if self.turn.slow:
+                return  # another thread has just said so
+            self._pause = TRIAL if now - self._tried > TRIAL else min(2 * self._pause, TRIALS_MOST)
+            self._trial_at = now + self._pause
+            self._settles_by = 0.0
+            self.turn.slow = True
 
     def _try(self, now: float) -> None:
         """Calls run on the leader again, until one is seen to wait."""
