@@ -33,12 +33,21 @@ def times(**environ: str) -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def ratios() -> dict[str, float]:
-    """In turns, so that a busy moment of the machine meets both."""
-    runs = [(times(PYTHONPATH=str(ROOT / "src")), times(PYTHONPATH="")) for _ in range(3)]
-    return {
-        name: min(plain[name] for plain, _ in runs) / min(compiled[name] for _, compiled in runs)
-        for name in runs[0][0]
-    }
+    """In turns, so that a busy moment of the machine meets both. A neighbour makes times longer and never
+    shorter: the least of each counts, of three runs, or of up to twelve while one seems too slow."""
+    runs: list[tuple[dict[str, float], dict[str, float]]] = []
+    found: dict[str, float] = {}
+    while len(runs) < 3 or (len(runs) < 12 and too_slow(found)):
+        runs.append((times(PYTHONPATH=str(ROOT / "src")), times(PYTHONPATH="")))
+        found = {
+            name: min(plain[name] for plain, _ in runs) / min(compiled[name] for _, compiled in runs)
+            for name in runs[0][0]
+        }
+    return found
+
+
+def too_slow(ratios: dict[str, float]) -> dict[str, float]:
+    return {name: ratio for name, ratio in ratios.items() if ratio < EXCEPT.get(name, AT_LEAST)}
 
 
 def test_there_is_something_compiled() -> None:
@@ -46,5 +55,4 @@ def test_there_is_something_compiled() -> None:
 
 
 def test_each_hot_function_is_faster_than_its_source(ratios: dict[str, float]) -> None:
-    slow = {name: ratio for name, ratio in ratios.items() if ratio < EXCEPT.get(name, AT_LEAST)}
-    assert slow == {}
+    assert too_slow(ratios) == {}
