@@ -14,6 +14,9 @@ ROOT = Path(__file__).parents[1]
 AT_LEAST = 1.5
 """Times as fast as its source; one forgotten type shows."""
 
+RUNS = 8
+"""Of two thirds of a second each, for either: with three, a busy neighbour made functions look too slow."""
+
 EXCEPT = {"head.parse_section": 1.1}
 """Nearly all of it is spent in methods of bytes, which are C in both."""
 
@@ -34,16 +37,12 @@ def times(**environ: str) -> dict[str, float]:
 @pytest.fixture(scope="module")
 def ratios() -> dict[str, float]:
     """In turns, so that a busy moment of the machine meets both. A neighbour makes times longer and never
-    shorter: the least of each counts, of three runs, or of up to twelve while one seems too slow."""
-    runs: list[tuple[dict[str, float], dict[str, float]]] = []
-    found: dict[str, float] = {}
-    while len(runs) < 3 or (len(runs) < 12 and too_slow(found)):
-        runs.append((times(PYTHONPATH=str(ROOT / "src")), times(PYTHONPATH="")))
-        found = {
-            name: min(plain[name] for plain, _ in runs) / min(compiled[name] for _, compiled in runs)
-            for name in runs[0][0]
-        }
-    return found
+    shorter: the least of each counts."""
+    runs = [(times(PYTHONPATH=str(ROOT / "src")), times(PYTHONPATH="")) for _ in range(RUNS)]
+    return {
+        name: min(plain[name] for plain, _ in runs) / min(compiled[name] for _, compiled in runs)
+        for name in runs[0][0]
+    }
 
 
 def too_slow(ratios: dict[str, float]) -> dict[str, float]:

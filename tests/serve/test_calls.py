@@ -150,7 +150,7 @@ def test_requests_that_waited_for_a_thread_are_in_the_table() -> None:
 def test_calls_that_begin_without_the_lead_are_in_the_table() -> None:
     app = Hold()
     with serving(app, threads=2) as server, server.connect() as client:
-        server.worker.crew._average = 1.0  # as after many slow calls
+        server.worker.crew.habit._average = 1.0  # as after many slow calls
         server.worker.crew.turn.slow = True
         client.send(head("GET", "/hold"))
         assert app.entered.acquire(timeout=PATIENCE)

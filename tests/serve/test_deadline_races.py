@@ -67,7 +67,7 @@ def test_an_exception_that_comes_too_late_is_swallowed(site: Site, way: str) -> 
             first.send(head("GET", "/nap"))
             assert site.entered.acquire(timeout=PATIENCE)
         elif way == "lead handed on":
-            server.worker.crew._average, server.worker.crew.turn.slow = 1.0, True
+            server.worker.crew.habit._average, server.worker.crew.turn.slow = 1.0, True
         assert_504(server, "/held", waited=way == "waited")
         until(lambda: gone(server), "the call has ended")
         assert (late.raised, site.said) == (1, ["survived"])

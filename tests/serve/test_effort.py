@@ -3,7 +3,7 @@
 import pytest
 
 from pronghorn.serve.effort import waited
-from pronghorn.serve.threads import QUICK, SLOW
+from pronghorn.serve.habit import QUICK, SLOW
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,7 @@ def test_a_connection_has_one_owner_while_the_lead_is_handed_on(monkeypatch: pyt
         assert client.ask(head("GET", "/before")).body == b"/before"
         assert crew.turn.watched
         monkeypatch.setattr(crew, "hand_on", hand_on)
-        monkeypatch.setattr(crew, "ended_beside", lambda since, own, process: None)
+        monkeypatch.setattr(crew.habit, "ended_beside", lambda since, own, process: None)
         crew.turn.slow = True
         client.send(head("GET", "/first"))
         assert handed.wait(PATIENCE)

@@ -1,4 +1,4 @@
-"""serve/threads.py: calls return to the leader for a trial, where threads compete for the interpreter only."""
+"""serve/habit.py: calls return to the leader for a trial, where threads compete for the interpreter only."""
 
 import threading
 import time
@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from pronghorn.serve.threads import BUSY, SETTLE, TRIAL, TRIALS_MOST, Crew
-from tests.serving import Server, head, serving, until
+from pronghorn.serve.habit import BUSY, SETTLE, TRIAL, TRIALS_MOST, Habit
+from pronghorn.serve.turn import Turn
+from tests.serving import PATIENCE, Server, head, serving, until
 
 
 def computing(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -52,17 +53,17 @@ def asked_by(server: Server, clients: int) -> Iterator[None]:
             thread.join(10)
 
 
-def slow_down(crew: Crew[Any]) -> None:
+def slow_down(habit: Habit, turn: Turn) -> None:
     for _ in range(10):
-        crew.sample(1.0)
-    assert crew.turn.slow
+        habit.taken_over()
+    assert turn.slow
 
 
 def test_pages_that_compute_come_back_to_the_leader_under_constant_load() -> None:
     with serving(computing, threads=4) as server, asked_by(server, 12):
         crew = server.worker.crew
-        slow_down(crew)
-        crew._trial_at = 0.0
+        slow_down(crew.habit, crew.turn)
+        crew.habit._trial_at = 0.0
         until(lambda: not crew.turn.slow, "a trial has begun")
         until(lambda: crew.busy == 0, "nobody competes with the leader")
 
@@ -70,62 +71,157 @@ def test_pages_that_compute_come_back_to_the_leader_under_constant_load() -> Non
 def test_calls_that_wait_end_a_trial() -> None:
     with serving(waiting, threads=4) as server, asked_by(server, 12):
         crew = server.worker.crew
-        slow_down(crew)
-        crew._try(crew._trial_at)
+        slow_down(crew.habit, crew.turn)
+        crew.habit._try(crew.habit._trial_at)
         assert not crew.turn.slow
         until(lambda: crew.turn.slow, "calls were seen to wait")
-        assert crew._pause == 2 * TRIAL, "the next trial comes later"
+        assert crew.habit._pause == 2 * TRIAL, "the next trial comes later"
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_call_that_sleeps_in_a_trial_holds_nobody_up(threads: int) -> None:
+    """Although the process computes meanwhile: a thread of the application's does."""
+    awake, stop = threading.Event(), threading.Event()
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/sleep":
+            awake.wait(PATIENCE)
+        start_response("200 OK", [])
+        return [b"."]
+
+    def compute() -> None:
+        while not stop.is_set():
+            sum(range(1000))
+
+    background = threading.Thread(target=compute, daemon=True)
+    with serving(app, threads=threads) as server, server.connect() as one, server.connect() as other:
+        crew = server.worker.crew
+        slow_down(crew.habit, crew.turn)
+        background.start()
+        crew.habit._try(crew.habit._trial_at)
+        crew.habit._settles_by = time.monotonic() + 10 * PATIENCE
+        one.send(head("GET", "/sleep"))
+        try:
+            if threads == 1:
+                other.send(head("GET", "/"))
+                until(lambda: crew.queued == 1, "another leader has received it")
+            else:
+                assert other.ask(head("GET", "/")).body == b"."
+        finally:
+            stop.set()
+            awake.set()
+            background.join(10)
+        assert one.read_answer().body == b"."
+
+
+def test_the_lead_stays_with_a_call_that_competes_for_the_interpreter() -> None:
+    with serving(computing, threads=2) as server:
+        crew = server.worker.crew
+    vigil = crew._vigil
+    vigil.begin()
+    vigil.begin()
+    assert not crew._may_stay(vigil), "no trial: whose call waits loses the lead"
+    slow_down(crew.habit, crew.turn)
+    crew.habit._try(crew.habit._trial_at)
+    TestWhileItSettles.look_back(crew.habit, 0.1, computed=0.1)
+    assert crew._may_stay(vigil)
 
 
 class TestWhenThereIsATrial:
     @pytest.fixture
-    def crew(self) -> Crew[Any]:
-        with serving(computing, threads=4) as server:
-            crew = server.worker.crew
-        slow_down(crew)
-        crew._trial_at = 0.0
-        return crew
+    def turn(self) -> Turn:
+        return Turn()
 
-    def test_where_the_process_computes_all_the_time(self, crew: Crew[Any]) -> None:
-        crew.ended_beside(time.monotonic() - 0.01, own=0.001, process=0.01)
-        assert not crew.turn.slow
-        assert crew._trial_at > time.monotonic() + TRIALS_MOST, "one at a time"
+    @pytest.fixture
+    def habit(self, turn: Turn) -> Habit:
+        habit = Habit(turn)
+        slow_down(habit, turn)
+        habit._trial_at = 0.0
+        return habit
 
-    def test_none_where_it_waits(self, crew: Crew[Any]) -> None:
-        crew.ended_beside(time.monotonic() - 0.01, own=0.001, process=0.005)
-        assert crew.turn.slow
+    def test_where_the_process_computes_all_the_time(self, habit: Habit, turn: Turn) -> None:
+        habit.ended_beside(time.monotonic() - 0.01, own=0.001, process=0.01)
+        assert not turn.slow
+        assert habit._trial_at > time.monotonic() + TRIALS_MOST, "one at a time"
 
-    def test_none_while_calls_compute_for_long(self, crew: Crew[Any]) -> None:
+    def test_none_where_it_waits(self, habit: Habit, turn: Turn) -> None:
+        habit.ended_beside(time.monotonic() - 0.01, own=0.001, process=0.005)
+        assert turn.slow
+
+    def test_none_while_calls_compute_for_long(self, habit: Habit, turn: Turn) -> None:
         """They would hold the lead: see `BUSY`."""
-        crew.ended_beside(time.monotonic() - 0.01, own=BUSY, process=0.01)
-        crew.ended_beside(time.monotonic() - 0.01, own=0.001, process=0.01)
-        assert crew.turn.slow
+        habit.ended_beside(time.monotonic() - 0.01, own=BUSY, process=0.01)
+        habit.ended_beside(time.monotonic() - 0.01, own=0.001, process=0.01)
+        assert turn.slow
 
-    def test_none_too_early(self, crew: Crew[Any]) -> None:
-        crew._trial_at = time.monotonic() + 60
-        crew.ended_beside(time.monotonic() - 0.01, own=0.001, process=0.01)
-        assert crew.turn.slow
+    def test_none_too_early(self, habit: Habit, turn: Turn) -> None:
+        habit._trial_at = time.monotonic() + 60
+        habit.ended_beside(time.monotonic() - 0.01, own=0.001, process=0.01)
+        assert turn.slow
 
-    def test_calls_from_before_it_say_nothing(self, crew: Crew[Any]) -> None:
+    def test_calls_from_before_it_say_nothing(self, habit: Habit, turn: Turn) -> None:
         now = time.monotonic()
-        crew._try(now)
+        habit._try(now)
         for _ in range(20):
-            crew.ended_beside(now - 0.01, own=0.001, process=0.01)
-            crew.ended_beside(now + SETTLE / 2, own=0.001, process=0.01)
-        assert not crew.turn.slow
+            habit.ended_beside(now - 0.01, own=0.001, process=0.01)
+            habit.ended_beside(now + SETTLE / 2, own=0.001, process=0.01)
+        assert not turn.slow
 
-    def test_the_time_to_the_next_doubles_when_it_fails_at_once(self, crew: Crew[Any]) -> None:
+    def test_the_time_to_the_next_doubles_when_it_fails_at_once(self, habit: Habit, turn: Turn) -> None:
         pauses = []
         for _ in range(6):
-            crew._try(time.monotonic())
-            slow_down(crew)
-            pauses.append(crew._pause)
-            crew._trial_at = 0.0
+            habit._try(time.monotonic())
+            slow_down(habit, turn)
+            pauses.append(habit._pause)
+            habit._trial_at = 0.0
         assert pauses == [2, 4, 8, 16, 16, 16]
 
-    def test_after_one_that_lasted_it_begins_anew(self, crew: Crew[Any]) -> None:
-        crew._try(time.monotonic())
-        crew._pause = TRIALS_MOST
-        crew._tried -= 2 * TRIAL
-        slow_down(crew)
-        assert crew._pause == TRIAL
+    def test_after_one_that_lasted_it_begins_anew(self, habit: Habit, turn: Turn) -> None:
+        habit._try(time.monotonic())
+        habit._pause = TRIALS_MOST
+        habit._tried -= 2 * TRIAL
+        slow_down(habit, turn)
+        assert habit._pause == TRIAL
+
+
+class TestWhileItSettles:
+    @pytest.fixture
+    def habit(self) -> Habit:
+        turn = Turn()
+        habit = Habit(turn)
+        slow_down(habit, turn)
+        habit._try(habit._trial_at)
+        habit._settles_by = time.monotonic() + 60
+        return habit
+
+    @staticmethod
+    def look_back(habit: Habit, seconds: float, computed: float) -> None:
+        """The last look was so long ago."""
+        habit._looked = time.process_time() - computed, time.monotonic() - seconds
+
+    def test_the_lead_stays_where_the_process_computes(self, habit: Habit) -> None:
+        self.look_back(habit, 1.0, computed=1.0)
+        assert habit.competes(age=0.04)
+
+    def test_not_where_it_waits(self, habit: Habit) -> None:
+        self.look_back(habit, 1.0, computed=0.5)
+        assert not habit.competes(age=0.04)
+
+    def test_each_look_counts_from_the_last(self, habit: Habit) -> None:
+        self.look_back(habit, 1.0, computed=1.0)
+        habit.competes(age=0.04)
+        assert time.monotonic() - habit._looked[1] < 0.5
+
+    def test_not_for_longer_than_calls_wait_for_the_interpreter(self, habit: Habit) -> None:
+        self.look_back(habit, 1.0, computed=1.0)
+        assert not habit.competes(age=0.06)
+
+    def test_not_afterwards(self, habit: Habit) -> None:
+        self.look_back(habit, 1.0, computed=1.0)
+        habit._settles_by = time.monotonic()
+        assert not habit.competes(age=0.04)
+
+    def test_it_ends_with_the_trial(self, habit: Habit) -> None:
+        assert habit.settles(time.monotonic())
+        slow_down(habit, habit._turn)
+        assert not habit.settles(time.monotonic())

@@ -23,7 +23,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Generic, NamedTuple, TypeVar
 
-from pronghorn.serve.effort import own_clock, waited
+from pronghorn.serve.effort import own_clock
+from pronghorn.serve.habit import BUSY, Habit
 from pronghorn.serve.streams import Streams
 from pronghorn.serve.turn import Turn
 from pronghorn.serve.vigil import Orders, Vigil
@@ -41,33 +42,6 @@ look costs the leader a fight for the interpreter, at TICK 2 % of small requests
 
 DROWSY = 20
 """Ticks without a call after which the lookout rests: waking it costs a system call, ticking does too."""
-
-BUSY = 0.004
-"""Seconds that a call may keep the lead while it computes: few pages take longer (see `effort`)."""
-
-SLOW = 0.0003
-QUICK = 0.0002
-"""Seconds that calls wait: the lead is handed on before each above the one, until the average is below the
-other."""
-
-TRIAL = 1.0
-TRIALS_MOST = 16.0
-"""Seconds, arbitrary: where the lead is handed on although the process computes all the time, calls run on
-the leader again for a trial. Beside others, those that compute look like those that wait: both wait for the
-interpreter. After a trial that failed, the next comes after twice the time."""
-
-SETTLE = 0.3
-"""Seconds at most, arbitrary, in which a trial waits for the calls from before it to end. While the process
-computes, the lead stays where it is: others could only receive."""
-
-_SATURATED = 0.8
-"""Of a call's time, what its process computed: from here on, threads wait for the interpreter."""
-
-_WEIGHT = 0.125
-"""Of one sample in the moving average of call lengths."""
-
-_SAMPLE_MOST = 2 * TICK
-"""A single slow call among quick ones must not slow them all down."""
 
 
 class Order(Enum):
@@ -122,14 +96,8 @@ class Crew(Generic[Task]):
         by this member. nudge: make the leader look around. streams: what the lookout sends on."""
         self.turn = Turn()
         self._streams = streams
-        self._average = 0.0
-        self._spent = 0.0  # time.process_time() when the round began
+        self.habit = Habit(self.turn)
         self._vigil = Vigil(self.turn, streams)
-        self._tried = float("-inf")  # when the last trial began
-        self._settles_by = 0.0
-        self._looked = 0.0, 0.0  # time.process_time() and time.monotonic(), while it settles
-        self._pause = TRIAL
-        self._trial_at = 0.0
         self._alert_until = 0.0  # a call was slow not long ago
         self._streams_until = 0.0  # blocks were to be held back not long ago
         self._lock = threading.Lock()
@@ -289,68 +257,10 @@ class Crew(Generic[Task]):
         taken = self._taken
         self._taken = None
         if taken is not None:
-            self.sample(_SAMPLE_MOST)
+            self.habit.taken_over()
         return taken
 
-    def begin_round(self) -> None:
-        """Where `turn.timed`."""
-        self._spent = time.process_time()
-
-    def end_round(self, seconds: float, calls: int) -> None:
-        """Its calls took so long, all in all. What the process computed meanwhile is no waiting."""
-        turn = self.turn
-        if seconds <= QUICK * calls:
-            turn.timed = False
-            self.sample(seconds / calls)
-        elif not turn.timed:
-            turn.timed = True  # the next round will be measured
-        else:
-            self.sample((seconds - (time.process_time() - self._spent)) / calls)
-
-    def sample(self, seconds: float) -> None:
-        """How long a call waited, or on average the calls of one round. Not for the interpreter: that is no
-        reason to let another thread compete for it."""
-        self._average += _WEIGHT * (min(max(seconds, 0.0), _SAMPLE_MOST) - self._average)
-        if self.turn.slow:
-            self.turn.slow = self._average > QUICK
-        elif self._average > SLOW:
-            self._slow_down(time.monotonic())
-
-    def ended_beside(self, since: float, own: float, process: float) -> None:
-        """A call without the lead has ended. since: time.monotonic(); own, process: processor time of its
-        thread, and of all, meanwhile. Its thread."""
-        now = time.monotonic()
-        if own >= BUSY:
-            self._trial_at = now + self._pause  # it must not hold the lead for so long
-            self.sample(BUSY)
-        elif since >= self._settles_by:
-            self.sample(waited(now - since, own, process))
-            if self.turn.slow and now >= self._trial_at and process > _SATURATED * (now - since):
-                self._try(now)
-
-    def _settles(self, now: float) -> bool:
-        return now < self._settles_by
-
-    def _slow_down(self, now: float) -> None:
-        with self._lock:
-            if self.turn.slow:
-                return  # another thread has just said so
-            self._pause = TRIAL if now - self._tried > TRIAL else min(2 * self._pause, TRIALS_MOST)
-            self._trial_at = now + self._pause
-            self._settles_by = 0.0
-            self.turn.slow = True
-
-    def _try(self, now: float) -> None:
-        """Calls run on the leader again, until one is seen to wait."""
-        with self._lock:
-            if now < self._trial_at:
-                return  # another thread has begun it
-            self._trial_at = float("inf")  # until it has failed
-            self._tried = now
-            self._settles_by = now + SETTLE
-            self._looked = time.process_time(), now
-            self._average = 0.0
-            self.turn.slow = False
+    # Members
 
     def _member(self, me: Member) -> None:
         """A thread's life: rest, obey, rest."""
@@ -375,7 +285,7 @@ class Crew(Generic[Task]):
             with self._lock:
                 if self._over.is_set():
                     return False
-                if not self._waiting or not me.may_call or self._settles(time.monotonic()):
+                if not self._waiting or not me.may_call or self.habit.settles(time.monotonic()):
                     break
                 task = self._waiting.popleft()
             self._run(task, me)
@@ -385,7 +295,7 @@ class Crew(Generic[Task]):
         with self._lock:
             if self._over.is_set():
                 return False
-            if self._waiting and me.may_call and not self._settles(time.monotonic()):
+            if self._waiting and me.may_call and not self.habit.settles(time.monotonic()):
                 me.give(Order.CALL)  # it came between the locks
                 return True
             back = me.may_call and self._leader is not None and not self._leader.may_call
@@ -465,15 +375,8 @@ class Crew(Generic[Task]):
         return True
 
     def _may_stay(self, vigil: Vigil) -> bool:
-        """The lead, where it is. The lookout."""
-        if vigil.computes:
-            return vigil.age < BUSY
-        now = time.monotonic()
-        if not self._settles(now):
-            return False
-        before, at = self._looked
-        self._looked = spent, _ = time.process_time(), now
-        return spent - before > _SATURATED * (now - at)
+        """The lead, where it is: its call does not wait, or for the interpreter only. The lookout."""
+        return vigil.age < BUSY if vigil.computes else self.habit.competes(vigil.age)
 
     def _doze_off(self, me: Member) -> bool:
         """Rest until the next call. The leader counts its call before it looks at `watched`, and we the

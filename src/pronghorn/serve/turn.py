@@ -16,6 +16,6 @@ class Turn:
         self.watched = False
         """Somebody looks out."""
         self.slow = False
-        """Calls usually wait: the lead is handed on before each."""
+        """Calls usually wait: the lead is handed on before each (`habit`)."""
         self.timed = False
-        """Calls are not quick: the leader says when a round of them begins (`Crew.begin_round`)."""
+        """Calls are not quick: the leader says when a round of them begins (`Habit.begin_round`)."""

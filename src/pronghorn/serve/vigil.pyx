@@ -13,6 +13,8 @@ cdef extern from "pythread.h":
 cdef enum:
     LOOKS = 20  # then the crew looks around, too: at most 0.1 s
 
+cdef double SHARE = 0.5  # as vigil.py's
+
 
 cdef double seconds(clockid_t clock) noexcept nogil:
     cdef timespec now
@@ -84,7 +86,7 @@ cdef class Vigil:
         cdef double now = seconds(CLOCK_MONOTONIC)
         cdef int clock = self._turn.clock
         cdef double spent = seconds(clock) if clock else 0.0
-        self.computes = clock == self._clock and spent - self._spent > 0.5 * (now - self._looked)
+        self.computes = clock == self._clock and spent - self._spent > SHARE * (now - self._looked)
         self._clock, self._looked, self._spent = clock, now, spent
         self.moved = self._turn.calls != self._seen
         if self.moved:

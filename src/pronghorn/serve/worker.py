@@ -319,7 +319,7 @@ class Worker(Commons):
         now = time.monotonic()
         calls = self.turn.calls - self._round_calls
         if calls:
-            self.crew.end_round(now - clock.now, calls)
+            self.crew.habit.end_round(now - clock.now, calls)
             self.round.seconds = (now - clock.now) / calls
         timeout = self.timers.wait(min(self._pulse_at, self.doors.alarm, self.drain.alarm), now)
         # Whoever posts looks at _polling after its append, we at _posts after setting it.
@@ -331,7 +331,7 @@ class Worker(Commons):
         self.round.begin(ready)
         clock.tick()
         if self.turn.timed:
-            self.crew.begin_round()
+            self.crew.habit.begin_round()
         self.idle_deadline = clock.now + min(self.idle_time, DROWSY)
         self._round_calls = self.turn.calls
 
@@ -450,7 +450,7 @@ class Worker(Commons):
         except RequestTimeout:
             self._come_back(connection)
         own = time.thread_time() - busy
-        self.crew.ended_beside(call.since, own, time.process_time() - began)
+        self.crew.habit.ended_beside(call.since, own, time.process_time() - began)
 
     def _come_back(self, connection: Connection) -> None:
         """After a call without the lead, or whose lead was lost. The thread that ran it."""

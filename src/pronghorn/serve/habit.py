@@ -1,0 +1,142 @@
+"""Do calls usually compute, or wait? Where they wait, the lead is handed on before each (`turn.slow`).
+
+    calls wait:   a moving average above SLOW         turn.slow = True
+    they do not:  below QUICK                         turn.slow = False
+    a trial:      the process computes all the time   turn.slow = False, and the average begins anew
+
+Beside others, calls that compute look like those that wait: both wait for the interpreter. Without trials, a
+server whose first calls were slow handed the lead on for as long as there was load (Django's page: 1.9 ms of
+processor in place of 1.1).
+"""
+
+import threading
+import time
+
+from pronghorn.serve.effort import waited
+from pronghorn.serve.turn import Turn
+
+SLOW = 0.0003
+QUICK = 0.0002
+"""Seconds that calls wait: the lead is handed on before each above the one, until the average is below the
+other."""
+
+BUSY = 0.004
+"""Seconds that a call may keep the lead while it computes: few pages take longer (see `effort`)."""
+
+TRIAL = 1.0
+TRIALS_MOST = 16.0
+"""Seconds, arbitrary, until calls run on the leader again for a trial. After one that failed, the next comes
+after twice the time."""
+
+SETTLE = 0.3
+"""Seconds, arbitrary, that a trial begins with, unless calls are seen to wait: threads that end a call from
+before it take no other, and while the process computes, the lead stays where it is."""
+
+_TURNS = 0.05
+"""Seconds that a call may keep the lead meanwhile: eight threads may go first, with 5 ms of the interpreter
+each. A call that waits for longer waits for something else."""
+
+_SATURATED = 0.8
+"""Of a call's time, what its process computed: from here on, threads wait for the interpreter."""
+
+_WEIGHT = 0.125
+"""Of one sample in the moving average."""
+
+_SAMPLE_MOST = 0.002
+"""Seconds. A single slow call among quick ones must not slow them all down."""
+
+
+class Habit:
+    """Of one worker's calls."""
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+        self._average = 0.0
+        self._spent = 0.0  # time.process_time() when the round began
+        self._lock = threading.Lock()
+        self._pause = TRIAL
+        self._trial_at = 0.0  # not before
+        self._tried = float("-inf")  # when the last trial began
+        self._settles_by = 0.0
+        self._looked = 0.0, 0.0  # time.process_time() and time.monotonic(), while it settles
+
+    # The leader
+
+    def begin_round(self) -> None:
+        """Where `turn.timed`."""
+        self._spent = time.process_time()
+
+    def end_round(self, seconds: float, calls: int) -> None:
+        """Its calls took so long, all in all. What the process computed meanwhile is no waiting."""
+        turn = self._turn
+        if seconds <= QUICK * calls:
+            turn.timed = False
+            self._sample(seconds / calls)
+        elif not turn.timed:
+            turn.timed = True  # the next round will be measured
+        else:
+            self._sample((seconds - (time.process_time() - self._spent)) / calls)
+
+    def taken_over(self) -> None:
+        """A call has lost the lead."""
+        self._sample(_SAMPLE_MOST)
+
+    # The lookout
+
+    def competes(self, age: float) -> bool:
+        """Whether the leader's call, which lasts for `age` seconds, waits for the interpreter, about: a trial
+        has just begun, and the process computes."""
+        now = time.monotonic()
+        if age >= _TURNS or not self.settles(now):
+            return False
+        before, at = self._looked
+        self._looked = spent, _ = time.process_time(), now
+        return spent - before > _SATURATED * (now - at)
+
+    # Any thread
+
+    def settles(self, now: float) -> bool:
+        """A trial has just begun: who ends a call takes no other."""
+        return now < self._settles_by
+
+    def ended_beside(self, since: float, own: float, process: float) -> None:
+        """A call without the lead has ended. since: time.monotonic(); own, process: processor time of its
+        thread, and of all, meanwhile."""
+        now = time.monotonic()
+        if own >= BUSY:
+            self._trial_at = now + self._pause  # it must not hold the lead for so long
+            self._sample(BUSY)
+        elif since >= self._settles_by:
+            self._sample(waited(now - since, own, process))
+            if self._turn.slow and now >= self._trial_at and process > _SATURATED * (now - since):
+                self._try(now)
+
+    def _sample(self, seconds: float) -> None:
+        """How long a call waited, or on average the calls of one round. Not for the interpreter: that is no
+        reason to let another thread compete for it."""
+        self._average += _WEIGHT * (min(max(seconds, 0.0), _SAMPLE_MOST) - self._average)
+        if self._turn.slow:
+            self._turn.slow = self._average > QUICK
+        elif self._average > SLOW:
+            self._slow_down(time.monotonic())
+
+    def _slow_down(self, now: float) -> None:
+        with self._lock:
+            if self._turn.slow:
+                return  # another thread has just said so
+            self._pause = TRIAL if now - self._tried > TRIAL else min(2 * self._pause, TRIALS_MOST)
+            self._trial_at = now + self._pause
+            self._settles_by = 0.0
+            self._turn.slow = True
+
+    def _try(self, now: float) -> None:
+        """Calls run on the leader again, until they are seen to wait."""
+        with self._lock:
+            if now < self._trial_at:
+                return  # another thread has begun it
+            self._trial_at = float("inf")  # until it has failed
+            self._tried = now
+            self._settles_by = now + SETTLE
+            self._looked = time.process_time(), now
+            self._average = 0.0
+            self._turn.slow = False
