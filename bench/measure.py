@@ -40,7 +40,7 @@ class Outcome:
 def measure(outcome: Outcome, profile: Profile, seconds: int, cores: tuple[int, int]) -> None:
     """Add one round to the outcome. What fails is noted there, whatever it is: others wait for their turn."""
     outcome.attempts += 1
-    used = {cores[0]} if profile.workers == 1 else set(cores)
+    used = {cores[0]} if profile.workers == 1 or profile.packed else set(cores)
     try:
         with running(outcome.server, profile, used) as (pid, port):
             _measure(outcome, profile, pid, port, profile.seconds or seconds)

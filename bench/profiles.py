@@ -73,6 +73,8 @@ class Profile:
     mode: Mode = "command"
     threads: int = 8
     workers: int = 1
+    # Several workers share the one core.
+    packed: bool = False
     servers: tuple[str, ...] = ()
     # New clients must be answered during the load.
     newcomers: bool = True
@@ -141,6 +143,16 @@ PROFILES = (
         app="bench.apps_flask:app",
         answer=pages.expected(),
         connections=16,
+    ),
+    Profile(
+        "packed",
+        "the Django page, four worker processes on one core, 64 connections",
+        app="bench.apps_django:app",
+        answer=pages.expected(),
+        mode="several",
+        workers=4,
+        packed=True,
+        servers=("pronghorn", "compiled", "granian", "uwsgi", "gunicorn"),
     ),
     Profile(
         "beside-slow",

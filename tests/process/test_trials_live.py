@@ -1,4 +1,5 @@
-"""Calls that waited leave nothing behind: pages that only compute are the leader's again, under constant load.
+"""Under constant load: pages that only compute are the leader's again after calls that waited, and are not torn
+where they compete.
 
 The clients are another process than the server: in one, they would compete for the interpreter, too.
 """
@@ -6,6 +7,7 @@ The clients are another process than the server: in one, they would compete for 
 import threading
 from collections import deque
 
+from pronghorn.serve.interval import WHOLE
 from tests.process.harness import eventually, running, site
 from tests.serving import head
 
@@ -40,6 +42,44 @@ def test_pages_are_the_leaders_again() -> None:
             eventually(
                 lambda: len(last) == 200 and len(set(last.copy())) == 1, "one thread runs them", patience=20
             )
+        finally:
+            stop.set()
+            for client in clients:
+                client.join(10)
+
+
+SPIN = """
+    elif path == "/spin":
+        began = time.thread_time()
+        while time.thread_time() - began < float(environ["QUERY_STRING"]):
+            pass
+    elif path == "/interval":
+        body = str(sys.getswitchinterval())"""
+
+
+def test_pages_beside_each_other_are_not_torn() -> None:
+    """While calls end soon, each may hold the interpreter for longer than `--switch-interval`; not beside one
+    that computes for long (docs/processes.md)."""
+    stop, seconds = threading.Event(), 0.005
+
+    with running(site(routes=SPIN), "--threads", "4") as server, server.connect() as other:
+
+        def ask() -> None:
+            with server.connect() as client:
+                while not stop.is_set():
+                    client.ask(head("GET", f"/spin?{seconds}"))
+
+        def interval() -> float:
+            return round(float(other.ask(head("GET", "/interval")).body), 6)
+
+        assert interval() == 0.0002
+        clients = [threading.Thread(target=ask, daemon=True) for _ in range(8)]
+        for client in clients:
+            client.start()
+        try:
+            eventually(lambda: interval() == WHOLE, "calls end soon", patience=20)
+            seconds = 0.03
+            eventually(lambda: interval() == 0.0002, "most of the time is spent in long calls")
         finally:
             stop.set()
             for client in clients:

@@ -1,11 +1,18 @@
-"""The lead is taken back by its own token only."""
+"""Who has the lead: it is taken back by its own token only, and whoever lost it does not go on."""
 
+import threading
+import time
+from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from pronghorn.http.limits import Limits
 from pronghorn.serve.connection import Connection
 from pronghorn.serve.options import ServeOptions
 from pronghorn.serve.worker import Worker
+from tests.serving import PATIENCE, serving, until
 
 
 def test_an_old_leader_leaves_the_new_one_its_lead() -> None:
@@ -27,5 +34,60 @@ def test_an_old_leader_leaves_the_new_one_its_lead() -> None:
 
     assert worker.run_call(Call()) is False
     assert len(others) == 1
+    worker.poller.close()
+    worker._bell.close()
+
+
+def test_an_exception_leaves_the_lead_to_whoever_has_it() -> None:
+    worker: Any = Worker(lambda environ, start_response: [], [], ServeOptions(), Limits())
+    crew, token = worker.crew, [object()]
+    me, other = crew._members[:2]
+    me.ident = threading.get_ident()
+    crew._leader, crew.turn.slot = other, token
+    assert not crew.keeps_lead()
+    assert len(token) == 1, "the other's call goes on"
+    crew._leader = me
+    assert crew.keeps_lead()
+    assert token == [], "nobody can take the lead from a call that is over"
+    worker.poller.close()
+    worker._bell.close()
+
+
+def test_after_a_defect_beside_the_leader_there_is_one_leader(monkeypatch: pytest.MonkeyPatch) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return [b"."]
+
+    with serving(app, threads=3) as server:
+        crew = server.worker.crew
+
+        def broken(since: float, own: float, process: float) -> None:
+            monkeypatch.undo()
+            raise MemoryError
+
+        monkeypatch.setattr(crew.habit, "ended_beside", broken)
+        crew.habit._average, crew.turn.slow = 1.0, True
+        assert server.get().status == 200
+        server.wait_for_log("defect")
+        until(lambda: crew.busy == 0, "who had handed the lead on rests")
+        assert list(crew.roles().values()).count("leads") == 1
+        assert server.get().status == 200
+
+
+def test_the_leader_looks_around_although_requests_wait_that_it_could_run() -> None:
+    worker: Any = Worker(lambda environ, start_response: [], [], ServeOptions(), Limits())
+    began = time.monotonic()
+
+    class Call(Connection):
+        def __init__(self) -> None:
+            pass
+
+        def call(self, environ: object = None) -> None:
+            assert time.monotonic() < began + PATIENCE, "it never does"
+
+    worker.crew = SimpleNamespace(queued=1, next_waiting=Call)
+    worker.turn.watched = True
+    assert worker._work_off()
+    assert len(worker._posts) == worker.turn.calls == worker._twice > 0
     worker.poller.close()
     worker._bell.close()

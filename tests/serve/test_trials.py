@@ -72,7 +72,7 @@ def test_calls_that_wait_end_a_trial() -> None:
     with serving(waiting, threads=4) as server, asked_by(server, 12):
         crew = server.worker.crew
         slow_down(crew.habit, crew.turn)
-        crew.habit._try(crew.habit._trial_at)
+        crew.habit._try(time.monotonic())
         assert not crew.turn.slow
         until(lambda: crew.turn.slow, "calls were seen to wait")
         assert crew.habit._pause == 2 * TRIAL, "the next trial comes later"
@@ -81,10 +81,11 @@ def test_calls_that_wait_end_a_trial() -> None:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_call_that_sleeps_in_a_trial_holds_nobody_up(threads: int) -> None:
     """Although the process computes meanwhile: a thread of the application's does."""
-    awake, stop = threading.Event(), threading.Event()
+    begun, awake, stop = threading.Event(), threading.Event(), threading.Event()
 
     def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/sleep":
+            begun.set()
             awake.wait(PATIENCE)
         start_response("200 OK", [])
         return [b"."]
@@ -98,10 +99,11 @@ def test_a_call_that_sleeps_in_a_trial_holds_nobody_up(threads: int) -> None:
         crew = server.worker.crew
         slow_down(crew.habit, crew.turn)
         background.start()
-        crew.habit._try(crew.habit._trial_at)
+        crew.habit._try(time.monotonic())
         crew.habit._settles_by = time.monotonic() + 10 * PATIENCE
         one.send(head("GET", "/sleep"))
         try:
+            assert begun.wait(PATIENCE)
             if threads == 1:
                 other.send(head("GET", "/"))
                 until(lambda: crew.queued == 1, "another leader has received it")
@@ -112,6 +114,8 @@ def test_a_call_that_sleeps_in_a_trial_holds_nobody_up(threads: int) -> None:
             awake.set()
             background.join(10)
         assert one.read_answer().body == b"."
+        if threads == 1:
+            assert other.read_answer().body == b"."
 
 
 def test_the_lead_stays_with_a_call_that_competes_for_the_interpreter() -> None:
@@ -122,8 +126,8 @@ def test_the_lead_stays_with_a_call_that_competes_for_the_interpreter() -> None:
     vigil.begin()
     assert not crew._may_stay(vigil), "no trial: whose call waits loses the lead"
     slow_down(crew.habit, crew.turn)
-    crew.habit._try(crew.habit._trial_at)
-    TestWhileItSettles.look_back(crew.habit, 0.1, computed=0.1)
+    crew.habit._try(time.monotonic())
+    TestWhileItSettles.look_back(crew.habit, 1.0, computed=1.0)
     assert crew._may_stay(vigil)
 
 
@@ -134,7 +138,7 @@ class TestWhenThereIsATrial:
 
     @pytest.fixture
     def habit(self, turn: Turn) -> Habit:
-        habit = Habit(turn)
+        habit = Habit(turn, lambda: 0)
         slow_down(habit, turn)
         habit._trial_at = 0.0
         return habit
@@ -142,7 +146,6 @@ class TestWhenThereIsATrial:
     def test_where_the_process_computes_all_the_time(self, habit: Habit, turn: Turn) -> None:
         habit.ended_beside(time.monotonic() - 0.01, own=0.001, process=0.01)
         assert not turn.slow
-        assert habit._trial_at > time.monotonic() + TRIALS_MOST, "one at a time"
 
     def test_none_where_it_waits(self, habit: Habit, turn: Turn) -> None:
         habit.ended_beside(time.monotonic() - 0.01, own=0.001, process=0.005)
@@ -150,22 +153,42 @@ class TestWhenThereIsATrial:
 
     def test_none_while_calls_compute_for_long(self, habit: Habit, turn: Turn) -> None:
         """They would hold the lead: see `BUSY`."""
-        habit.ended_beside(time.monotonic() - 0.01, own=BUSY, process=0.01)
+        for _ in range(20):
+            habit.ended_beside(time.monotonic() - 0.01, own=2 * BUSY, process=0.01)
         habit.ended_beside(time.monotonic() - 0.01, own=0.001, process=0.01)
         assert turn.slow
+
+    def test_one_that_computes_for_long_is_no_reason(self, habit: Habit, turn: Turn) -> None:
+        habit.ended_beside(time.monotonic() - 0.1, own=0.01, process=0.01)
+        assert turn.slow
+        habit.ended_beside(time.monotonic() - 0.01, own=0.001, process=0.01)
+        assert not turn.slow
 
     def test_none_too_early(self, habit: Habit, turn: Turn) -> None:
         habit._trial_at = time.monotonic() + 60
         habit.ended_beside(time.monotonic() - 0.01, own=0.001, process=0.01)
         assert turn.slow
 
-    def test_calls_from_before_it_say_nothing(self, habit: Habit, turn: Turn) -> None:
+    @pytest.mark.parametrize("own", [0.001, 2 * BUSY])
+    def test_calls_from_before_it_say_nothing(self, habit: Habit, turn: Turn, own: float) -> None:
         now = time.monotonic()
         habit._try(now)
         for _ in range(20):
-            habit.ended_beside(now - 0.01, own=0.001, process=0.01)
-            habit.ended_beside(now + SETTLE / 2, own=0.001, process=0.01)
+            habit.ended_beside(now - 0.1, own=own, process=0.1)
         assert not turn.slow
+
+    def test_nor_those_that_began_while_it_settled(self, habit: Habit, turn: Turn) -> None:
+        """They competed with the former."""
+        habit._try(time.monotonic() - SETTLE / 2)
+        for _ in range(20):
+            habit.ended_beside(time.monotonic() - 0.1, own=0.001, process=0.1)
+        assert not turn.slow
+
+    def test_those_that_began_later_do(self, habit: Habit, turn: Turn) -> None:
+        habit._try(time.monotonic() - SETTLE - 0.2)
+        for _ in range(20):
+            habit.ended_beside(time.monotonic() - 0.1, own=0.001, process=0.1)
+        assert turn.slow
 
     def test_the_time_to_the_next_doubles_when_it_fails_at_once(self, habit: Habit, turn: Turn) -> None:
         pauses = []
@@ -188,9 +211,9 @@ class TestWhileItSettles:
     @pytest.fixture
     def habit(self) -> Habit:
         turn = Turn()
-        habit = Habit(turn)
+        habit = Habit(turn, lambda: 0)
         slow_down(habit, turn)
-        habit._try(habit._trial_at)
+        habit._try(time.monotonic())
         habit._settles_by = time.monotonic() + 60
         return habit
 
@@ -225,3 +248,49 @@ class TestWhileItSettles:
         assert habit.settles(time.monotonic())
         slow_down(habit, habit._turn)
         assert not habit.settles(time.monotonic())
+
+
+class TestWhatARoundWaited:
+    """On the leader, calls of a round."""
+
+    @pytest.mark.parametrize(
+        ("busy", "seconds", "own", "process", "slow"),
+        [
+            (0, 1.0, 1.0, 1.0, False),  # it computed
+            (0, 1.0, 0.1, 0.1, True),  # it waited
+            (3, 1.0, 0.1, 1.0, False),  # for the interpreter, which calls beside it had
+            (0, 1.0, 0.1, 1.0, True),  # a thread of the application's computed meanwhile
+        ],
+    )
+    def test_it(self, busy: int, seconds: float, own: float, process: float, slow: bool) -> None:
+        turn = Turn()
+        habit = Habit(turn, lambda: busy)
+        turn.timed = True
+        for _ in range(5):
+            habit._spent = time.thread_time() - own, time.process_time() - process
+            habit.end_round(seconds, 1)
+        assert turn.slow is slow
+
+
+def test_one_slow_call_is_one_sample() -> None:
+    """Who takes the lead counts it; the round that it was a part of says nothing more."""
+    release = threading.Event()
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/slow":
+            release.wait(PATIENCE)
+        start_response("200 OK", [])
+        return [b"."]
+
+    with serving(app, threads=4) as server, server.connect() as one, server.connect() as other:
+        crew = server.worker.crew
+        assert other.ask(head("GET", "/")).body == b"."
+        crew.turn.timed = True
+        one.send(head("GET", "/slow"))
+        until(lambda: crew.habit._average > 0, "the lead was taken")
+        for _ in range(3):
+            assert other.ask(head("GET", "/")).body == b"."
+        release.set()
+        assert one.read_answer().body == b"."
+        assert not crew.turn.slow
+        assert crew.habit._average <= 0.00025

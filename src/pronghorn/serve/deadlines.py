@@ -169,10 +169,17 @@ class Deadlines:
         end = call.seized_at + GRACE
         if now >= end and not call.given_up:
             call.given_up = True
-            self._worker.give_up(f"a call of {call} does not end")
+            self._give_up(f"a call of {call} does not end")
         if call.raised or self._interrupt is None:
             return NEVER if call.given_up else end
         return now + (_AGAIN_LATER if call.given_up else _AGAIN)
+
+    def _give_up(self, reason: str) -> None:
+        worker = self._worker
+        worker.log.error("%s: this process should be replaced", reason)
+        stuck, worker.stuck = worker.stuck, None
+        if stuck is not None:
+            stuck(reason)
 
     def _raise_in(self, call: Call) -> None:
         """RequestTimeout in the call's thread, if that is possible right now."""

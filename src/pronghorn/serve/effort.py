@@ -9,9 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 
-_SHARE = 0.5
-"""Of the time since the last look: below, the thread waits. Arbitrary: most do the one or the other."""
-
 
 def own_clock() -> int | None:
     """The clock of the calling thread's processor time, for time.clock_gettime.

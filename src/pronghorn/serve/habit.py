@@ -11,8 +11,10 @@ processor in place of 1.1).
 
 import threading
 import time
+from collections.abc import Callable
 
 from pronghorn.serve.effort import waited
+from pronghorn.serve.interval import Interval
 from pronghorn.serve.turn import Turn
 
 SLOW = 0.0003
@@ -33,8 +35,8 @@ SETTLE = 0.3
 before it take no other, and while the process computes, the lead stays where it is."""
 
 _TURNS = 0.05
-"""Seconds that a call may keep the lead meanwhile: eight threads may go first, with 5 ms of the interpreter
-each. A call that waits for longer waits for something else."""
+"""Seconds, arbitrary, that a call may keep the lead meanwhile: eight threads may go first, each more than
+once. Who waits for longer waits for something else."""
 
 _SATURATED = 0.8
 """Of a call's time, what its process computed: from here on, threads wait for the interpreter."""
@@ -49,10 +51,14 @@ _SAMPLE_MOST = 0.002
 class Habit:
     """Of one worker's calls."""
 
-    def __init__(self, turn: Turn) -> None:
+    def __init__(self, turn: Turn, busy: Callable[[], int]) -> None:
+        """busy: threads that are in calls beside the leader."""
         self._turn = turn
-        self._average = 0.0
-        self._spent = 0.0  # time.process_time() when the round began
+        self._busy = busy
+        self.interval = Interval()
+        self._average = 0.0  # seconds that a call waits
+        self._computing = 0.0  # seconds that a call without the lead computes, on a moving average
+        self._spent = 0.0, 0.0  # time.thread_time() and time.process_time() when the leader's round began
         self._lock = threading.Lock()
         self._pause = TRIAL
         self._trial_at = 0.0  # not before
@@ -63,11 +69,12 @@ class Habit:
     # The leader
 
     def begin_round(self) -> None:
-        """Where `turn.timed`."""
-        self._spent = time.process_time()
+        """Where `turn.timed`; and when another thread has the lead."""
+        self._spent = time.thread_time(), time.process_time()
 
     def end_round(self, seconds: float, calls: int) -> None:
-        """Its calls took so long, all in all. What the process computed meanwhile is no waiting."""
+        """Its calls took so long, all in all. What calls beside it computed meanwhile is no waiting: it may
+        have been for the interpreter, which is no reason to let another thread compete for it."""
         turn = self._turn
         if seconds <= QUICK * calls:
             turn.timed = False
@@ -75,10 +82,14 @@ class Habit:
         elif not turn.timed:
             turn.timed = True  # the next round will be measured
         else:
-            self._sample((seconds - (time.process_time() - self._spent)) / calls)
+            own, process = time.thread_time() - self._spent[0], time.process_time() - self._spent[1]
+            waits = seconds - process if self._busy() else waited(seconds, own, process)
+            self._sample(waits / calls)
 
     def taken_over(self) -> None:
         """A call has lost the lead."""
+        with self._lock:
+            self.interval.shorten()
         self._sample(_SAMPLE_MOST)
 
     # The lookout
@@ -103,40 +114,50 @@ class Habit:
         """A call without the lead has ended. since: time.monotonic(); own, process: processor time of its
         thread, and of all, meanwhile."""
         now = time.monotonic()
-        if own >= BUSY:
-            self._trial_at = now + self._pause  # it must not hold the lead for so long
-            self._sample(BUSY)
-        elif since >= self._settles_by:
-            self._sample(waited(now - since, own, process))
-            if self._turn.slow and now >= self._trial_at and process > _SATURATED * (now - since):
+        with self._lock:
+            if since < self._settles_by:
+                return  # a trial has begun, and this call is from before it or competed with such
+            if self._turn.slow:
+                self.interval.ended(own, now)
+            self._computing += _WEIGHT * (min(own, 2 * BUSY) - self._computing)
+            # One that computes for long must not hold the lead, either.
+            self._mix(waited(now - since, own, process) if own < BUSY else _SAMPLE_MOST)
+            self._judge(now)
+            briefly = max(own, self._computing) < BUSY
+            saturated = process > _SATURATED * (now - since)
+            if self._turn.slow and briefly and saturated and now >= self._trial_at:
                 self._try(now)
 
     def _sample(self, seconds: float) -> None:
-        """How long a call waited, or on average the calls of one round. Not for the interpreter: that is no
-        reason to let another thread compete for it."""
-        self._average += _WEIGHT * (min(max(seconds, 0.0), _SAMPLE_MOST) - self._average)
+        """A call waited for so long, or on average the calls of a round. The leader."""
         if self._turn.slow:
-            self._turn.slow = self._average > QUICK
-        elif self._average > SLOW:
-            self._slow_down(time.monotonic())
+            with self._lock:  # a trial may begin
+                self._mix(seconds)
+                self._judge(time.monotonic())
+            return
+        self._mix(seconds)
+        if self._average > SLOW:
+            with self._lock:
+                self._judge(time.monotonic())
 
-    def _slow_down(self, now: float) -> None:
-        with self._lock:
-            if self._turn.slow:
-                return  # another thread has just said so
+    def _mix(self, seconds: float) -> None:
+        self._average += _WEIGHT * (min(max(seconds, 0.0), _SAMPLE_MOST) - self._average)
+
+    def _judge(self, now: float) -> None:
+        """Under the lock."""
+        turn = self._turn
+        if turn.slow:
+            turn.slow = self._average > QUICK
+        elif self._average > SLOW:
+            turn.slow = True
             self._pause = TRIAL if now - self._tried > TRIAL else min(2 * self._pause, TRIALS_MOST)
             self._trial_at = now + self._pause
             self._settles_by = 0.0
-            self._turn.slow = True
 
     def _try(self, now: float) -> None:
-        """Calls run on the leader again, until they are seen to wait."""
-        with self._lock:
-            if now < self._trial_at:
-                return  # another thread has begun it
-            self._trial_at = float("inf")  # until it has failed
-            self._tried = now
-            self._settles_by = now + SETTLE
-            self._looked = time.process_time(), now
-            self._average = 0.0
-            self._turn.slow = False
+        """Calls run on the leader again, until they are seen to wait. Under the lock."""
+        self._tried = now
+        self._settles_by = now + SETTLE
+        self._looked = time.process_time(), now
+        self._average = 0.0
+        self._turn.slow = False

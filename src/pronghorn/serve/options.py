@@ -47,5 +47,6 @@ class ServeOptions:
     switch_interval: float = option(
         0.0002,
         metavar="SECONDS",
-        help="How long one thread may hold the interpreter while others wait; CPython's own is 0.005.",
+        help="How long one thread may hold the interpreter while others wait (0.001 beside short calls); "
+        "CPython's own is 0.005.",
     )

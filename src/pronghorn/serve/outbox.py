@@ -24,7 +24,7 @@ from pronghorn.serve.streams import Streams
 from pronghorn.wsgi import spool
 
 HIGH_WATER = 1 << 20
-"""Octets that wait in memory before their producer has to (DESIGN: 1 MiB)."""
+"""Octets that wait in memory before their producer has to (1 MiB)."""
 
 BATCH_MOST = 65536
 """Octets of pipelined answers that may wait for each other."""

@@ -38,7 +38,7 @@ MOST = 8
 with 2, 10.9 with 4, 10.5 with 8 or 16."""
 
 HOLD = 0.004
-"""Seconds: as long as all requests may have to wait for a call that computes (`threads.BUSY`)."""
+"""Seconds: as long as all requests may have to wait for a call that computes (`habit.BUSY`)."""
 
 
 class Target(Protocol):

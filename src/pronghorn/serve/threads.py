@@ -2,7 +2,7 @@
 
 The leader alone waits in the poller and runs quick application calls itself, so a quick request costs
 no switch between threads. Before each call it puts the lead up for grabs (`slot`). One resting thread,
-the lookout, looks every millisecond or so whether the same call is still running; if so it takes the lead,
+the lookout, looks every few milliseconds whether the same call is still running; if so it takes the lead,
 and the old leader finds the slot empty when its call returns: it finishes its request and rests.
 
     leader:   calls += 1;  slot = token = [connection];  call;  token.pop()    IndexError: the lead is gone
@@ -32,7 +32,7 @@ from pronghorn.serve.vigil import Orders, Vigil
 Task = TypeVar("Task")
 
 TICK = 0.001
-"""Seconds that a call may last before somebody else takes the lead (DESIGN: about 1 ms)."""
+"""Seconds between two looks: a call that waits keeps the lead for two at most."""
 
 CALM_TICK = 0.005
 ALERT = 5.0
@@ -74,7 +74,8 @@ class Member:
 
 
 class Taken(NamedTuple, Generic[Task]):
-    """A call that was running when its leader lost the lead. since: time.monotonic(), to a tick."""
+    """A call that was running when its leader lost the lead. since: time.monotonic() when the lookout first
+    saw it, at most a tick late."""
 
     task: Task
     member: Member
@@ -96,7 +97,7 @@ class Crew(Generic[Task]):
         by this member. nudge: make the leader look around. streams: what the lookout sends on."""
         self.turn = Turn()
         self._streams = streams
-        self.habit = Habit(self.turn)
+        self.habit = Habit(self.turn, lambda: self.busy)
         self._vigil = Vigil(self.turn, streams)
         self._alert_until = 0.0  # a call was slow not long ago
         self._streams_until = 0.0  # blocks were to be held back not long ago
@@ -187,6 +188,15 @@ class Crew(Generic[Task]):
         if self._waiter:
             roles[self._waiter] = "waits for signals"
         return roles
+
+    def keeps_lead(self) -> bool:
+        """Whether the calling thread leads, after an exception; its call is over."""
+        with self._lock:
+            leader = self._leader
+            leads = leader is not None and leader.ident == threading.get_ident()
+            if leads:
+                self.turn.slot.clear()
+        return leads
 
     # Leader only
 
@@ -327,7 +337,7 @@ class Crew(Generic[Task]):
                 if vigil.moved or vigil.outrun():
                     idle, tick = 0, self._tick()
                 elif self.turn.slot:
-                    if not self._may_stay(vigil) and self._take_lead(me, tick):
+                    if not self._may_stay(vigil) and self._take_lead(me, max(tick, vigil.age)):
                         return Order.LEAD
                 elif sent:
                     idle = 0
@@ -357,8 +367,8 @@ class Crew(Generic[Task]):
         self._leader = member
         self.turn.clock = member.clock
 
-    def _take_lead(self, me: Member, tick: float) -> bool:
-        """tick: seconds since the last look, when the same call ran already."""
+    def _take_lead(self, me: Member, age: float) -> bool:
+        """age: seconds since the lookout first saw the call."""
         with self._lock:
             if self._lookout is not me:
                 return False  # an order is on its way
@@ -367,7 +377,7 @@ class Crew(Generic[Task]):
             except IndexError:
                 return False  # the call has just returned
             now = time.monotonic()
-            self._taken = Taken(task, self.leader, now - tick)
+            self._taken = Taken(task, self.leader, now - age)
             self._alert_until = now + ALERT
             self._lookout = None
             self.turn.watched = False
@@ -376,7 +386,7 @@ class Crew(Generic[Task]):
 
     def _may_stay(self, vigil: Vigil) -> bool:
         """The lead, where it is: its call does not wait, or for the interpreter only. The lookout."""
-        return vigil.age < BUSY if vigil.computes else self.habit.competes(vigil.age)
+        return (vigil.computes and vigil.age < BUSY) or self.habit.competes(vigil.age)
 
     def _doze_off(self, me: Member) -> bool:
         """Rest until the next call. The leader counts its call before it looks at `watched`, and we the

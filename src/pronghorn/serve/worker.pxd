@@ -18,7 +18,7 @@ cdef class Worker(Commons):
     cdef public object observation, _siblings, _bases, _posts, _errands, _bell, _pulse_at, _calls_most
     cdef public CPollRound round
     cdef public bint _polling
-    cdef public Py_ssize_t _round_calls
+    cdef public Py_ssize_t _round_calls, _twice
 
     @cython.locals(round=CPollRound, targets=list, fd=Py_ssize_t, mask=int)
     cpdef object _lead(self, object me)

@@ -9,20 +9,18 @@ Between `run` and the end one thread leads (see `threads`); all that says "Leade
 import contextlib
 import logging
 import socket
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from pronghorn import __version__
 from pronghorn.errors import RequestTimeout
 from pronghorn.http.h1.known import KnownHeads
 from pronghorn.http.limits import Limits
 from pronghorn.net.listen import Listener
-from pronghorn.net.transport import speaks_tls
 from pronghorn.observe.access import AccessLog
-from pronghorn.observe.logs import reopen, write_text
+from pronghorn.observe.logs import reopen
+from pronghorn.serve.bases import bases
 from pronghorn.serve.bell import Bell
 from pronghorn.serve.calls import Call, Calls, stacks
 from pronghorn.serve.commons import Commons
@@ -42,11 +40,12 @@ from pronghorn.serve.streams import Streams
 from pronghorn.serve.threads import Crew, Member
 from pronghorn.serve.timers import NEVER, Timers
 from pronghorn.wsgi.call import Application, WSGIApplication
-from pronghorn.wsgi.environ import server_environ
-from pronghorn.wsgi.error_stream import ErrorStream
 from pronghorn.wsgi.input import BodyMemory
 
 OVER = Stage.OVER
+
+WORK_OFF = 0.1
+"""Seconds, arbitrary, after which the leader looks around, although requests wait that it could run."""
 
 
 class Worker(Commons):
@@ -63,6 +62,7 @@ class Worker(Commons):
         "_pulse_at",
         "_round_calls",
         "_siblings",
+        "_twice",
         "body_memory",
         "calls",
         "connections",
@@ -137,25 +137,15 @@ class Worker(Commons):
         self.drain = Drain(self)
         self.observation = Observation(access)
         self._siblings = siblings
-        self._bases = {listener: self._base(listener, multiprocess) for listener in listeners}
+        self._bases = bases(listeners, log, multithread=options.threads > 1, multiprocess=multiprocess)
         self._posts: deque[tuple[Connection, Callable[[], bool]]] = deque()
         self._errands: deque[Callable[[], None]] = deque()
         self._bell = Bell(self._signalled)
         self._polling = False
         self._round_calls = 0
+        self._twice = 0  # requests that stand twice in turn.calls: they waited, and the leader ran them
         self._pulse_at = 0.0
         self._calls_most = NEVER
-
-    def _base(self, listener: Listener, multiprocess: bool) -> dict[str, object]:
-        return server_environ(
-            software=f"pronghorn/{__version__}",
-            errors=ErrorStream(partial(write_text, self.log)),
-            multithread=self.options.threads > 1,
-            multiprocess=multiprocess,
-            scheme="https" if speaks_tls(listener.socket) else "http",
-            name=listener.server_name,
-            port=listener.server_port,
-        )
 
     # Any thread
 
@@ -170,7 +160,7 @@ class Worker(Commons):
         observation = self.observation
         self.observer = observation.observer() or (None if self.deadlines is None else observation.ended)
         if self.options.threads > 1:
-            sys.setswitchinterval(self.options.switch_interval)
+            self.crew.habit.interval.open(self.options.switch_interval)
         if self.pulse is not None:
             self._calls_most = self.pulse.calls_most
             self.calls.row = self.pulse.row
@@ -228,11 +218,8 @@ class Worker(Commons):
 
     def reopen_logs(self) -> None:
         """After a log rotation. Any thread."""
-        self.ask(self._reopen_logs)
-
-    def _reopen_logs(self) -> None:
-        self.observation.reopen()
-        reopen(self.log)
+        self.ask(self.observation.reopen)
+        self.ask(partial(reopen, self.log))
 
     def pause_accepting(self) -> None:
         """For good. Leader only."""
@@ -265,6 +252,7 @@ class Worker(Commons):
         self._release(None if taken is None else taken.task)
         if taken is not None:
             self._watch_call(Call(*taken))
+        self._begin_time()
         if self._siblings is not None and self.drain.stage is Stage.SERVING:
             self.doors.gate(self.crew.crowded)
         round = self.round
@@ -276,7 +264,8 @@ class Worker(Commons):
                     if target is not None and not target.ready(mask):
                         return
                 except Exception as error:
-                    self._sacrifice(target, error)
+                    if not self._survives(target, error):
+                        return
             if round.grouped and self._next_group():
                 continue
             if not self._attend() or self.crew.gave_lead_back():
@@ -307,6 +296,12 @@ class Worker(Commons):
         except Exception as error:
             self._sacrifice(None, error)
 
+    def _survives(self, target: object, error: Exception) -> bool:
+        """False: the lead was lost before the defect, and the connection has another owner."""
+        leads = self.crew.keeps_lead()
+        self._sacrifice(target if leads else None, error)
+        return leads
+
     def _sacrifice(self, target: object, error: Exception) -> None:
         """A defect of ours costs one connection, not the service. Leader only."""
         self.log.critical("a defect in the server; please report it", exc_info=error)
@@ -329,10 +324,14 @@ class Worker(Commons):
         ready = self.poller.poll(timeout)
         self._polling = False
         self.round.begin(ready)
-        clock.tick()
+        self._begin_time()
+        self.idle_deadline = clock.now + min(self.idle_time, DROWSY)
+
+    def _begin_time(self) -> None:
+        """What calls take, from now on."""
+        self.clock.tick()
         if self.turn.timed:
             self.crew.habit.begin_round()
-        self.idle_deadline = clock.now + min(self.idle_time, DROWSY)
         self._round_calls = self.turn.calls
 
     def _attend(self) -> bool:
@@ -344,11 +343,19 @@ class Worker(Commons):
                 if not step():
                     return False
             except Exception as error:
-                self._sacrifice(connection, error)
-        while self.crew.queued:  # with one thread, when it has the lead again
+                if not self._survives(connection, error):
+                    return False
+        return not self.crew.queued or self._work_off()
+
+    def _work_off(self) -> bool:
+        """Requests that waited for a thread, where the leader runs them: with one thread, and in a trial
+        (`habit`). False: the lead was lost."""
+        posts, until = self._posts, time.monotonic() + WORK_OFF
+        while self.crew.queued and time.monotonic() < until:
             waiting = self.crew.next_waiting()
             if waiting is None:
                 break
+            self._twice += 1
             ran = self.run_call(waiting)
             if ran is False:
                 return False
@@ -377,8 +384,9 @@ class Worker(Commons):
         pulse, crew = self.pulse, self.crew
         self._pulse_at = now + (INTERVAL if pulse is None else pulse.interval)
         if pulse is not None:
-            pulse.beat(now, self.turn.calls, len(self.connections), crew.busy, crew.queued)
-            self._calls_most = pulse.calls_most
+            calls = self.turn.calls - self._twice
+            pulse.beat(now, calls, len(self.connections), crew.busy, crew.queued)
+            self._calls_most = pulse.calls_most + self._twice
             if self._siblings is not None:
                 self.doors.check()
         if self.routing is not None:
@@ -406,6 +414,7 @@ class Worker(Commons):
         if not turn.watched:
             connection.outbox.release()
             if not crew.post_lookout(connection):
+                self._round_calls += 1  # it has not run
                 if self.deadlines is not None:
                     self.deadlines.queued(connection)
                 return None
@@ -441,7 +450,7 @@ class Worker(Commons):
     def _run_detached(self, call: Call) -> None:
         """Run a call without the lead."""
         connection = call.connection
-        began, busy = time.process_time(), time.thread_time()
+        since, began, busy = time.monotonic(), time.process_time(), time.thread_time()
         try:
             try:
                 connection.call()
@@ -450,7 +459,7 @@ class Worker(Commons):
         except RequestTimeout:
             self._come_back(connection)
         own = time.thread_time() - busy
-        self.crew.habit.ended_beside(call.since, own, time.process_time() - began)
+        self.crew.habit.ended_beside(since, own, time.process_time() - began)
 
     def _come_back(self, connection: Connection) -> None:
         """After a call without the lead, or whose lead was lost. The thread that ran it."""
@@ -465,13 +474,6 @@ class Worker(Commons):
         self.calls.begin(call)
         if self.deadlines is not None:
             self.deadlines.begun(call)
-
-    def give_up(self, reason: str) -> None:
-        """A call cannot be ended. Leader only."""
-        self.log.error("%s: this process should be replaced", reason)
-        stuck, self.stuck = self.stuck, None
-        if stuck is not None:
-            stuck(reason)
 
     # Connections. Leader only
 

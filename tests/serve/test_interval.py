@@ -1,0 +1,84 @@
+"""serve/interval.py: how long a thread may hold the interpreter (docs/processes.md, `--switch-interval`)."""
+
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from pronghorn.serve.interval import WHOLE, Interval
+
+SHORT = 0.0002
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.fixture
+def interval() -> Interval:
+    sys.setswitchinterval(WHOLE)
+    interval = Interval()
+    interval.open(SHORT)
+    return interval
+
+
+def window(interval: Interval, *calls: float) -> float:
+    """After a tenth of a second in which such calls ended."""
+    now = time.monotonic()
+    interval._began = now
+    for own in calls[:-1]:
+        interval.ended(own, now)
+    interval.ended(calls[-1], now + 0.11)
+    return round(sys.getswitchinterval(), 6)
+
+
+def test_short_at_first(interval: Interval) -> None:
+    assert round(sys.getswitchinterval(), 6) == SHORT
+
+
+def test_never_set_where_one_thread_runs_the_calls() -> None:
+    sys.setswitchinterval(0.003)
+    assert window(Interval(), *[0.001] * 90) == 0.003
+
+
+def test_longer_while_calls_end_soon(interval: Interval) -> None:
+    assert window(interval, *[0.001] * 90) == WHOLE
+
+
+def test_short_while_some_compute_for_long(interval: Interval) -> None:
+    window(interval, *[0.001] * 90)
+    assert window(interval, *[0.001] * 11, 0.012) == SHORT
+
+
+def test_one_that_was_torn_is_not_long(interval: Interval) -> None:
+    """It takes several times as long then: that is no reason to go on."""
+    assert window(interval, *[0.008] * 12) == WHOLE
+    assert window(interval, *[0.006] * 10, 0.012) == WHOLE, "even where it takes long now and then"
+
+
+def test_short_when_a_call_has_lost_the_lead(interval: Interval) -> None:
+    window(interval, *[0.001] * 90)
+    interval.shorten()
+    assert round(sys.getswitchinterval(), 6) == SHORT
+
+
+def test_within_a_window_it_stays(interval: Interval) -> None:
+    interval._began = time.monotonic()
+    for _ in range(100):
+        interval.ended(0.001, time.monotonic())
+    assert round(sys.getswitchinterval(), 6) == SHORT
+
+
+def test_a_window_begins_when_the_last_ends(interval: Interval) -> None:
+    assert window(interval, *[0.02] * 5) == SHORT
+    assert window(interval, 0.001) == WHOLE
+
+
+def test_never_shorter_than_asked_for(interval: Interval) -> None:
+    """Somebody wants it longer: so it stays."""
+    interval.open(0.02)
+    assert window(interval, *[0.001] * 90) == 0.02
