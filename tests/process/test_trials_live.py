@@ -60,7 +60,7 @@ SPIN = """
 def test_pages_beside_each_other_are_not_torn() -> None:
     """While calls end soon, each may hold the interpreter for longer than `--switch-interval`; not beside one
     that computes for long (docs/processes.md)."""
-    stop, seconds = threading.Event(), 0.005
+    stop, seconds = threading.Event(), 0.008
 
     with running(site(routes=SPIN), "--threads", "4") as server, server.connect() as other:
 
