@@ -24,3 +24,4 @@ cdef class Worker(Commons):
     cpdef object _lead(self, object me)
     @cython.locals(turn=CTurn, token=list, environ=dict)
     cpdef object run_call(self, CConnection connection)
+    cpdef object _begin_time(self)
