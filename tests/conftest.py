@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from pronghorn.cli import compiled_modules
+from tests.command import folder, start
 from tests.modules import write
 
-__all__ = ["write"]
+__all__ = ["folder", "start", "write"]
 
 
 @pytest.fixture(scope="session")

@@ -83,6 +83,15 @@ def test_two_modules_alone_have_another_source_for_the_compiled_build() -> None:
 
 TYPED = sorted(path for path in SOURCE.rglob("*.pxd") if not path.with_suffix(".pyx").exists())
 
+
+def test_nor_is_any_file_beside_the_source_long() -> None:
+    folders = ("bench", "examples", "tests", "tests_compiled")
+    files = [path for folder in folders for path in (SOURCE.parents[1] / folder).rglob("*.py")]
+    ours = [path for path in files if not {".env", ".work"} & set(path.parts)]
+    assert len(ours) > 200
+    assert [str(path) for path in ours if len(path.read_text().splitlines()) > 500] == []
+
+
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 

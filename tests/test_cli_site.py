@@ -1,0 +1,178 @@
+"""The command with a configuration file, and the commands that look at one."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.command import COMMAND, Start, refused, surroundings
+from tests.serving import PATIENCE, until
+
+SITE = """\
+bind = "127.0.0.1:0"
+
+[apps.shop]
+use = "shop:app"
+
+[[route]]
+path = "/shop"
+app = "shop"
+
+[[route]]
+path = "/files"
+root = "dist"
+"""
+
+
+@pytest.fixture
+def site(folder: Path) -> Path:
+    (folder / "dist").mkdir()
+    (folder / "dist/a.txt").write_text("a file")
+    (folder / "pronghorn.toml").write_text(SITE)
+    return folder
+
+
+def done(folder: Path, *arguments: str) -> str:
+    """What a command prints that ends well."""
+    ended = subprocess.run(
+        [*COMMAND, *arguments], cwd=folder, env=surroundings({}), capture_output=True, text=True, timeout=60
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return ended.stdout
+
+
+def test_check(site: Path) -> None:
+    assert "all applications are in order" in done(site, "check")
+    assert "shop:app are in order" in done(site, "check", "shop:app")
+    (site / "shop.py").write_text("ap = 1\n")
+    assert refused(site, "check")[0] == 3
+    (site / "pronghorn.toml").write_text(SITE + "try = ['$path', '@shp']\n")
+    code, text = refused(site, "check")
+    assert code == 5 and "pronghorn.toml:13 (route.try)" in text and "Did you mean 'shop'?" in text
+
+
+def test_config(site: Path) -> None:
+    text = done(site, "config", "--threads", "2")
+    assert re.search(r"^threads = 2 +# --threads$", text, re.MULTILINE)
+    assert re.search(r'^bind = \["127.0.0.1:0"\] +# pronghorn.toml:1 \(bind\)$', text, re.MULTILINE)
+    assert json.loads(done(site, "config", "--json"))["options"]["threads"]["value"] == 8
+
+
+def test_config_into_a_pipe_that_closes(site: Path) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    ended = subprocess.run([*COMMAND, "config"], cwd=site, stdout=theirs, stderr=subprocess.PIPE, timeout=60)
+    os.close(theirs)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_routes(site: Path) -> None:
+    text = done(site, "routes", "shop:app")
+    assert [line.split("#")[0].strip() for line in text.splitlines()] == [
+        "any host", "/", "shop:app", "/files", f"files in {site}/dist", "/shop", "shop: shop:app",
+    ]  # fmt: skip
+    (site / "pronghorn.toml").unlink()
+    assert "no routes" in done(site, "routes", "shop:app")
+
+
+def test_schema(folder: Path) -> None:
+    assert "route" in json.loads(done(folder, "schema"))["properties"]
+
+
+def test_compress(site: Path) -> None:
+    (site / "dist/b.js").write_text("let something = 1;\n" * 100)
+    ended = subprocess.run(
+        [*COMMAND, "compress", "dist"], cwd=site, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 0 and "2 files looked at" in ended.stdout
+    assert (site / "dist/b.js.gz").exists() and not (site / "dist/a.txt.gz").exists()
+    assert refused(site, "compress", "no")[0] == 5
+
+
+def test_compress_shows_progress_on_a_terminal(site: Path) -> None:
+    ours, theirs = os.openpty()
+    ended = subprocess.run(
+        [*COMMAND, "compress", "dist"], cwd=site, stdout=subprocess.PIPE, stderr=theirs, timeout=60
+    )
+    os.close(theirs)
+    assert b"] 1/1" in os.read(ours, 4096) and b"1 files looked at" in ended.stdout
+    os.close(ours)
+
+
+def test_a_site_from_its_file(site: Path, start: Start) -> None:
+    server = start(bind="")
+    assert server.get("/files/a.txt") == "a file"
+    assert server.get("/shop") == f"Hello {site}"
+
+
+def test_a_file_elsewhere(site: Path, start: Start, tmp_path: Path) -> None:
+    (site / "etc").mkdir()
+    (site / "etc/site.toml").write_text(SITE.replace('"dist"', '"../dist"'))
+    (site / "pronghorn.toml").unlink()
+    server = start("--config", "etc/site.toml", bind="")
+    assert server.get("/files/a.txt") == "a file"
+    assert server.get("/shop") == f"Hello {site}"
+
+
+def test_files_beside_an_application(site: Path, start: Start) -> None:
+    (site / "pronghorn.toml").unlink()
+    server = start("shop:app", "--static", "/static=dist", "--static", "/=dist")
+    assert server.get("/static/a.txt") == "a file" == server.get("/a.txt")
+    assert server.get("/").startswith("Hello ")
+
+
+def test_a_directory_in_one_line(site: Path, start: Start) -> None:
+    server = start("static", "dist")
+    assert server.get("/a.txt") == "a file"
+    assert "a.txt" in server.get("/")
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="/proc shows what is open")
+def test_a_deleted_file_is_let_go_though_nobody_asks(site: Path, start: Start) -> None:
+    """A large file is kept open for the next request; on the disk it stays for as long."""
+    large = site / "dist/large.bin"
+    large.write_bytes(bytes(1 << 20))
+    server = start("static", "dist", "--no-master")
+
+    def open_files() -> list[str]:
+        folder = f"/proc/{server.child.pid}/fd"
+        return [os.readlink(f"{folder}/{name}") for name in os.listdir(folder)]
+
+    assert len(server.get("/large.bin")) == 1 << 20
+    assert str(large.resolve()) in open_files()
+    large.unlink()
+    until(lambda: not any("large.bin" in name for name in open_files()), "nobody holds it open")
+
+
+def test_hup_reads_the_file_again(site: Path, start: Start) -> None:
+    server = start(bind="")
+    (site / "pronghorn.toml").write_text("[broken\n")
+    server.child.send_signal(signal.SIGHUP)
+    server.wait_for("pronghorn.toml:1")
+    assert server.get("/files/a.txt") == "a file"
+    (site / "pronghorn.toml").write_text(SITE.replace("/files", "/new"))
+    server.child.send_signal(signal.SIGHUP)
+    until(lambda: status(server.port, "/new/a.txt") == 200, "the new route")
+    until(lambda: status(server.port, "/files/a.txt") == 404, "the old workers are gone")
+
+
+def status(port: int, path: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    connection.request("GET", path, headers={"Connection": "close"})
+    answer = connection.getresponse().status
+    connection.close()
+    return answer
+
+
+def test_the_command_line_against_the_file(folder: Path) -> None:
+    assert refused(folder, "--config", "no.toml")[0] == 5
+    code, text = refused(folder, "--threads", "2", "check")
+    assert code == 2 and "pronghorn check" in text
+    (folder / "pronghorn.toml").write_text("threads = 0\n")
+    code, text = refused(folder, "shop:app")
+    assert code == 5 and "pronghorn.toml:1 (threads): 0 is not between" in text
