@@ -145,7 +145,7 @@ class Server:
             worker.observation.after_request = worker.stop
             listener.ration.left = connections
             # Or the poller would report the connections that have to wait, again and again.
-            listener.ration.exhausted = worker.pause_accepting
+            listener.ration.exhausted = worker.doors.pause
         self._idle.clear()
         try:
             with self._lock:
@@ -176,7 +176,7 @@ def _interruptible(worker: Worker) -> None:
     def interrupt() -> None:
         nonlocal interrupted
         interrupted = True
-        worker.stop_now()
+        worker.stop(graceful=False)
 
     worker.on_signal = {signal.SIGINT: interrupt}
     before = signal.set_wakeup_fd(worker.signals_fd, warn_on_full_buffer=False)

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from pronghorn.serve.habit import Habit
 from pronghorn.serve.interval import WHOLE, Interval
+from pronghorn.serve.turn import Turn
 
 SHORT = 0.0002
 
@@ -51,7 +53,7 @@ def test_longer_while_calls_end_soon(interval: Interval) -> None:
 
 def test_short_while_some_compute_for_long(interval: Interval) -> None:
     window(interval, *[0.001] * 90)
-    assert window(interval, *[0.001] * 11, 0.012) == SHORT
+    assert window(interval, *[0.001] * 10, 0.12) == SHORT
 
 
 def test_one_that_was_torn_is_not_long(interval: Interval) -> None:
@@ -73,9 +75,36 @@ def test_within_a_window_it_stays(interval: Interval) -> None:
     assert round(sys.getswitchinterval(), 6) == SHORT
 
 
-def test_a_window_begins_when_the_last_ends(interval: Interval) -> None:
-    assert window(interval, *[0.02] * 5) == SHORT
-    assert window(interval, 0.001) == WHOLE
+def test_a_long_call_counts_for_about_as_long_as_it_took(interval: Interval) -> None:
+    """It is seen when it ends."""
+    assert window(interval, 1.0) == SHORT
+    seen = [window(interval, *[0.001] * 100) for _ in range(30)]
+    assert 5 <= seen.index(WHOLE) <= 15
+    assert set(seen[seen.index(WHOLE) :]) == {WHOLE}
+
+
+def test_another_worker_of_the_process_may_set_it(interval: Interval) -> None:
+    other = Interval()
+    other.open(SHORT)
+    assert window(other, 0.001) == WHOLE
+    interval.shorten()
+    assert round(sys.getswitchinterval(), 6) == SHORT
+
+
+@pytest.mark.parametrize("end", ["calls are quick", "a trial"])
+def test_short_when_threads_no_longer_compete(end: str) -> None:
+    turn = Turn()
+    habit = Habit(turn, lambda: 0)
+    habit.interval.open(SHORT)
+    turn.slow, habit._average = True, 0.001
+    assert window(habit.interval, 0.001) == WHOLE
+    if end == "a trial":
+        habit.ended_beside(time.monotonic() - 0.01, own=0.001, process=0.1)
+    else:
+        for _ in range(50):
+            habit.end_round(0.00001, 1)
+    assert not turn.slow
+    assert round(sys.getswitchinterval(), 6) == SHORT
 
 
 def test_never_shorter_than_asked_for(interval: Interval) -> None:

@@ -224,7 +224,7 @@ class _Serving:
                         listener.sole = listener.sole or (sole and listener.address.kind != "fd")
                     worker.leave(End.FINAL if final else End.HANDED_OVER)
                 case Quit():
-                    worker.stop_now()
+                    worker.stop(graceful=False)
                 case Reopen():
                     worker.reopen_logs()
                     worker.ask(lambda: _catch_faults(self._heir.log))

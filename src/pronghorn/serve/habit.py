@@ -34,9 +34,9 @@ SETTLE = 0.3
 """Seconds, arbitrary, that a trial begins with, unless calls are seen to wait: threads that end a call from
 before it take no other, and while the process computes, the lead stays where it is."""
 
-_TURNS = 0.05
-"""Seconds, arbitrary, that a call may keep the lead meanwhile: eight threads may go first, each more than
-once. Who waits for longer waits for something else."""
+_TURNS = 0.02
+"""Seconds, arbitrary, that a call may keep the lead meanwhile, whether it computes or waits for those that go
+first, eight threads at most. Who waits for longer waits for something else."""
 
 _SATURATED = 0.8
 """Of a call's time, what its process computed: from here on, threads wait for the interpreter."""
@@ -69,7 +69,7 @@ class Habit:
     # The leader
 
     def begin_round(self) -> None:
-        """Where `turn.timed`; and when another thread has the lead."""
+        """Where `turn.timed`: a round begins, or another thread has taken the lead."""
         self._spent = time.thread_time(), time.process_time()
 
     def end_round(self, seconds: float, calls: int) -> None:
@@ -95,8 +95,8 @@ class Habit:
     # The lookout
 
     def competes(self, age: float) -> bool:
-        """Whether the leader's call, which lasts for `age` seconds, waits for the interpreter, about: a trial
-        has just begun, and the process computes."""
+        """Whether the leader's call, which lasts for `age` seconds, computes or waits for the interpreter,
+        about: a trial has just begun, and the process computes."""
         now = time.monotonic()
         if age >= _TURNS or not self.settles(now):
             return False
@@ -147,7 +147,9 @@ class Habit:
         """Under the lock."""
         turn = self._turn
         if turn.slow:
-            turn.slow = self._average > QUICK
+            if self._average <= QUICK:
+                turn.slow = False
+                self.interval.shorten()
         elif self._average > SLOW:
             turn.slow = True
             self._pause = TRIAL if now - self._tried > TRIAL else min(2 * self._pause, TRIALS_MOST)
@@ -161,3 +163,4 @@ class Habit:
         self._looked = time.process_time(), now
         self._average = 0.0
         self._turn.slow = False
+        self.interval.shorten()

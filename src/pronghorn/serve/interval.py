@@ -18,14 +18,17 @@ torn takes several times as long as one that is not, and must not be the reason 
 _WINDOW = 0.1
 """Seconds, arbitrary, after which we look again."""
 
+_MEMORY = 0.9
+"""Of what was seen in the windows before: a call of a second counts when it ends, and for about as long."""
+
 
 class Interval:
-    """Of the process; one worker sets it. Under the lock of whoever has it (`habit`)."""
+    """Of the process. Under the lock of whoever has it (`habit`)."""
 
     def __init__(self) -> None:
-        self._short = self._now = 0.0  # not to be set
+        self._short = 0.0  # not to be set
         self._began = 0.0  # this window, time.monotonic()
-        self._spent = self._in_long = 0.0  # processor seconds of the calls that ended since, of long ones
+        self._spent = self._in_long = 0.0  # processor seconds of the calls that ended lately, of long ones
 
     def open(self, seconds: float) -> None:
         """To be set from now on, while calls compute for long."""
@@ -33,7 +36,7 @@ class Interval:
         self._set(seconds)
 
     def shorten(self) -> None:
-        """A call was slow."""
+        """A call has lost the lead, or threads no longer compete."""
         self._set(self._short)
 
     def ended(self, own: float, now: float) -> None:
@@ -44,9 +47,10 @@ class Interval:
         if now - self._began < _WINDOW:
             return
         self._set(self._short if self._in_long > self._spent / 2 else max(WHOLE, self._short))
-        self._began, self._spent, self._in_long = now, 0.0, 0.0
+        self._began = now
+        self._spent *= _MEMORY
+        self._in_long *= _MEMORY
 
     def _set(self, seconds: float) -> None:
-        if self._short and seconds != self._now:
-            self._now = seconds
+        if self._short and abs(sys.getswitchinterval() - seconds) > 1e-6:  # another worker may have set it
             sys.setswitchinterval(seconds)

@@ -6,6 +6,7 @@ the C-level handler writes the signal's number at once; the leader reads it and 
 """
 
 import signal
+from functools import partial
 from types import FrameType
 
 from pronghorn.serve.worker import Worker
@@ -15,8 +16,8 @@ def install(worker: Worker) -> None:
     """Main thread only. TERM: drain; again: end at once. INT, QUIT: end at once. USR1: reopen the logs."""
     worker.on_signal = {
         signal.SIGTERM: worker.stop,
-        signal.SIGINT: worker.stop_now,
-        signal.SIGQUIT: worker.stop_now,
+        signal.SIGINT: partial(worker.stop, graceful=False),
+        signal.SIGQUIT: partial(worker.stop, graceful=False),
         signal.SIGUSR1: worker.reopen_logs,
     }
     signal.set_wakeup_fd(worker.signals_fd, warn_on_full_buffer=False)

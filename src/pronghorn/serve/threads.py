@@ -368,7 +368,7 @@ class Crew(Generic[Task]):
         self.turn.clock = member.clock
 
     def _take_lead(self, me: Member, age: float) -> bool:
-        """age: seconds since the lookout first saw the call."""
+        """age: seconds since the lookout first saw the call, if it was this one."""
         with self._lock:
             if self._lookout is not me:
                 return False  # an order is on its way
@@ -377,7 +377,7 @@ class Crew(Generic[Task]):
             except IndexError:
                 return False  # the call has just returned
             now = time.monotonic()
-            self._taken = Taken(task, self.leader, now - age)
+            self._taken = Taken(task, self.leader, now if self._vigil.outrun() else now - age)
             self._alert_until = now + ALERT
             self._lookout = None
             self.turn.watched = False
@@ -385,7 +385,7 @@ class Crew(Generic[Task]):
         return True
 
     def _may_stay(self, vigil: Vigil) -> bool:
-        """The lead, where it is: its call does not wait, or for the interpreter only. The lookout."""
+        """The lead, where it is: its call computes, or waits for the interpreter only. The lookout."""
         return (vigil.computes and vigil.age < BUSY) or self.habit.competes(vigil.age)
 
     def _doze_off(self, me: Member) -> bool:

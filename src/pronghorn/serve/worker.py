@@ -208,10 +208,6 @@ class Worker(Commons):
         self.drain.asked = max(self.drain.asked, end)
         self._wake()
 
-    def stop_now(self) -> None:
-        """End at once. Any thread."""
-        self.stop(graceful=False)
-
     def log_stacks(self) -> None:
         """What all threads are doing, into the log. Leader only: `ask` for it."""
         self.log.warning("all threads:\n%s", stacks(self.calls.running(), self.crew.roles()))
@@ -220,10 +216,6 @@ class Worker(Commons):
         """After a log rotation. Any thread."""
         self.ask(self.observation.reopen)
         self.ask(partial(reopen, self.log))
-
-    def pause_accepting(self) -> None:
-        """For good. Leader only."""
-        self.doors.pause()
 
     def ask(self, errand: Callable[[], None]) -> None:
         """Have the leader run it. Any thread."""
@@ -348,19 +340,24 @@ class Worker(Commons):
         return not self.crew.queued or self._work_off()
 
     def _work_off(self) -> bool:
-        """Requests that waited for a thread, where the leader runs them: with one thread, and in a trial
-        (`habit`). False: the lead was lost."""
+        """Requests that waited for a thread, where the leader may run them. False: the lead was lost."""
         posts, until = self._posts, time.monotonic() + WORK_OFF
-        while self.crew.queued and time.monotonic() < until:
+        while self.crew.queued:
             waiting = self.crew.next_waiting()
             if waiting is None:
                 break
             self._twice += 1
-            ran = self.run_call(waiting)
+            try:
+                ran = self.run_call(waiting)
+            except Exception as error:
+                ran = None if self._survives(waiting, error) else False
             if ran is False:
                 return False
             if ran:
                 posts.append((waiting, waiting.resume))
+            if time.monotonic() > until:
+                self._wake()
+                break
         return True
 
     def _end_round(self) -> None:
@@ -445,7 +442,10 @@ class Worker(Commons):
         """A thread without the lead: a request that waited for it."""
         call = Call(connection, member, time.monotonic())
         self.calls.post(call)
-        self._run_detached(call)
+        try:
+            self._run_detached(call)
+        except Exception as error:
+            self._sacrifice(None, error)
 
     def _run_detached(self, call: Call) -> None:
         """Run a call without the lead."""
