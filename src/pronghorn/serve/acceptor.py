@@ -49,11 +49,11 @@ class Acceptor:
         new: NewConnection,
         short: Callable[[], None],
         log: logging.Logger,
-        accepted: Callable[["Acceptor"], None] | None,
+        accepted: Callable[["Acceptor"], bool] | None,
     ) -> None:
         """new: called with each accepted socket, its listener and its peer. short: called when there are no
         descriptors left. accepted: told of each connection where others accept from the
-        same queue; None where nobody does."""
+        same queue, and says whether to take another at once; None where nobody does."""
         self.listener = listener
         self.fd = listener.socket.fileno()
         self._poller = poller
@@ -85,11 +85,17 @@ class Acceptor:
             self._poller.change(self.fd, 0, self._mask)
 
     def ready(self, mask: int) -> bool:
-        """Accept what there is, or one where others want some, too. Never costs the lead."""
+        """Accept what there is, or our share where others want some, too. Never costs the lead."""
         if self._accepted is None:
             self.accept(ACCEPTS_MOST)
-        elif self.accept(1):
-            self._accepted(self)
+            return True
+        several = False
+        while self.accept(1):
+            if not self._accepted(self):
+                return True
+            several = True
+        if several:
+            self.rejoin()
         return True
 
     def accept(self, most: int) -> int:

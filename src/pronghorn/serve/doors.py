@@ -4,6 +4,9 @@ Workers share the accept queues. Linux wakes one idle worker for a connection (E
 turn (Acceptor.rejoin). A worker whose threads are all busy leaves the queue to the others as long as the
 scoreboard shows one that is free. It may have been the one that was woken: so it rings their bell. When all
 are busy for long, they all accept again, and whoever has more connections than another steps back.
+
+An idle worker takes one connection in each round. Where the lead is handed on for each request, a round takes
+as long as all their calls take to begin, and each client in it gets its turn: so do as many new ones.
 """
 
 import contextlib
@@ -32,6 +35,9 @@ _STEP_BACK = 0.02
 
 _AHEAD = 2
 """Connections more than another has, from which on a busy worker steps back."""
+
+_OWED_MOST = 32
+"""Arbitrary: as many as rounds usually have requests."""
 
 
 class Siblings:
@@ -84,6 +90,7 @@ class Doors:
         self._crowded = False
         self._yielding = False  # the queue is left to others
         self._free_seen = 0.0  # when another worker was last seen to be free
+        self._owed = 0  # connections, for requests that were taken since the last one was accepted
 
     def open(self, target: Callable[[int, "Acceptor | Doors"], None]) -> None:
         """Begin to accept. target: told who is to hear of the events of which descriptor."""
@@ -118,6 +125,11 @@ class Doors:
         for acceptor in self._acceptors:
             acceptor.watch(False)
 
+    def led(self, crowded: bool) -> None:
+        """The lead was handed on, or taken. As `gate`."""
+        self._owed = min(self._owed + 1, _OWED_MOST)
+        self.gate(crowded)
+
     def gate(self, crowded: bool) -> None:
         """Each round, where there are siblings. crowded: all threads are in calls."""
         if crowded == self._crowded and (not crowded or self._clock.now < self._look_at):
@@ -141,20 +153,26 @@ class Doors:
                 self._siblings.ring()  # who is free shall look: we may have been woken in its place
         self._set_alarm()
 
-    def _accepted(self, acceptor: Acceptor) -> None:
-        """One connection was accepted from a queue that others want to accept from, too."""
-        if not self._crowded:
+    def _accepted(self, acceptor: Acceptor) -> bool:
+        """One connection was accepted from a queue that others want to accept from, too. Whether to take
+        another at once."""
+        if not self._crowded and not self._owed:
             acceptor.rejoin()
-            return
+            return False
         assert self._siblings is not None
         row, count = self._siblings.row, self._count()
         row.put(CONNECTIONS, count)
-        if count - _AHEAD >= row.least_connections(self._clock.now):
+        ahead = count - _AHEAD >= row.least_connections(self._clock.now)
+        if ahead and self._crowded:
             self.pause()
             self._resume_at = self._clock.now + _STEP_BACK
             self._set_alarm()
-        else:
+            return False
+        if ahead or not self._owed:
             acceptor.rejoin()
+            return False
+        self._owed -= 1
+        return True
 
     def look(self) -> None:
         """The alarm: try again to accept."""

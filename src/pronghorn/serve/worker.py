@@ -246,7 +246,7 @@ class Worker(Commons):
             self._watch_call(Call(*taken))
         self._begin_time()
         if self._siblings is not None and self.drain.stage is Stage.SERVING:
-            self.doors.gate(self.crew.crowded)
+            self.doors.led(self.crew.crowded)
         round = self.round
         targets = round.targets
         while self.drain.stage is not OVER:

@@ -1,0 +1,106 @@
+"""How many connections a worker accepts, where others accept from the same queue (docs/processes.md)."""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from pronghorn.net.address import Address
+from pronghorn.net.listen import Listener
+from pronghorn.observe.scoreboard import CONNECTIONS, Row, Scoreboard, State
+from pronghorn.serve.acceptor import Acceptor
+from pronghorn.serve.clock import Clock
+from pronghorn.serve.doors import _OWED_MOST, Doors, Siblings
+from pronghorn.serve.poller import READ, make_poller
+
+WAITING = 12
+
+
+class House:
+    """Doors, a queue in which WAITING clients wait, and the row of another worker."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        for _ in range(WAITING):
+            stack.enter_context(socket.create_connection(server.getsockname()))
+        board = Scoreboard(2, threads=1)
+        self.other = self._row(board, 1)
+        self.accepted: list[socket.SocketType] = []
+        self.clock = Clock()
+        self.clock.tick()
+        self._targets: dict[int, Acceptor | Doors] = {}
+        poller = make_poller()
+        stack.callback(poller.close)
+        self.doors = Doors(
+            [Listener(server, Address("tcp", "127.0.0.1"))],
+            poller,
+            lambda sock, _, __: self.accepted.append(sock),
+            self.clock,
+            logging.getLogger("doors"),
+            Siblings(self._row(board, 0), -1),
+            lambda: len(self.accepted),
+        )
+        self.doors.open(lambda fd, target: self._targets.update({fd: target}))
+        (self._acceptor,) = self._targets.values()
+        stack.callback(lambda: [sock.close() for sock in self.accepted])
+
+    def _row(self, board: Scoreboard, number: int) -> Row:
+        row = board.row(number)
+        row.open(os.getpid() + number, 1, time.monotonic())
+        row.state(State.SERVING)
+        row.put(CONNECTIONS, 100)
+        return row
+
+    def round(self) -> int:
+        """The poller says that somebody waits. How many were accepted."""
+        before = len(self.accepted)
+        self._acceptor.ready(READ)
+        return len(self.accepted) - before
+
+
+@pytest.fixture
+def house() -> Iterator[House]:
+    with ExitStack() as stack:
+        yield House(stack)
+
+
+def test_one_in_a_round(house: House) -> None:
+    house.doors.gate(crowded=False)
+    assert [house.round() for _ in range(3)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("crowded", [False, True])
+def test_one_more_for_each_request_that_was_taken_in_a_long_round(house: House, crowded: bool) -> None:
+    """Each gets the lead handed on; new connections had to wait until all of them had their turn."""
+    for _ in range(4):
+        house.doors.led(crowded)
+    assert house.round() == 5
+    assert house.round() == 1, "they have had theirs"
+
+
+def test_no_more_than_there_are(house: House) -> None:
+    for _ in range(1000):
+        house.doors.led(crowded=False)
+    assert house.doors._owed == _OWED_MOST
+    assert house.round() == WAITING
+    assert house.round() == 0
+
+
+def test_no_more_than_the_others_have(house: House) -> None:
+    house.other.put(CONNECTIONS, 3)
+    for _ in range(10):
+        house.doors.led(crowded=False)
+    assert house.round() == 5, "two more than the other"
+    assert house.round() == 1, "it is idle, and was woken"
+
+
+def test_a_busy_worker_steps_back(house: House) -> None:
+    house.other.put(CONNECTIONS, 3)
+    for _ in range(10):
+        house.doors.led(crowded=True)
+    assert house.round() == 5
+    assert house.doors.alarm < house.clock.now + 0.1, "it looks again in a moment"
