@@ -11,7 +11,7 @@ import pytest
 from pronghorn.http.limits import Limits
 from pronghorn.serve.connection import Connection
 from pronghorn.serve.options import ServeOptions
-from pronghorn.serve.worker import Worker
+from pronghorn.serve.worker import OVER, Worker
 from tests.serving import PATIENCE, serving, until
 
 
@@ -71,6 +71,53 @@ def test_after_a_defect_beside_the_leader_there_is_one_leader(monkeypatch: pytes
         server.wait_for_log("defect")
         until(lambda: crew.busy == 0, "who had handed the lead on rests")
         assert server.get().status == 200
+
+
+def test_a_poll_that_fails_ends_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No memory for what is ready, say."""
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return [b"."]
+
+    class Broken:
+        def __init__(self, poller: Any) -> None:
+            self.poller = poller
+            self.change = poller.change
+
+        def poll(self, timeout: float) -> Any:
+            server.worker.poller = self.poller
+            raise MemoryError
+
+    with serving(app, threads=2) as server:
+        server.worker.poller = Broken(server.worker.poller)  # type: ignore[assignment]
+        assert server.get().status == 200, "it waits in the poller already"
+        server.wait_for_log("defect")
+        assert server.get().status == 200
+
+
+def test_a_poll_that_fails_for_good_has_no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So its master replaces the worker."""
+    beats: list[float] = []
+
+    class Broken:
+        def poll(self, timeout: float) -> Any:
+            polls.append(timeout)
+            if len(polls) == 3:
+                worker.drain.stage = OVER
+            raise OSError(9, "Bad file descriptor")
+
+    polls: list[float] = []
+    worker: Any = Worker(lambda environ, start_response: [], [], ServeOptions(), Limits())
+    poller, worker.poller = worker.poller, Broken()
+    worker.clock.tick()
+    worker._pulse_at = worker.clock.now + 0.1  # shorter than the pauses
+    monkeypatch.setattr(Worker, "_beat", lambda self, now: beats.append(now))
+    worker._lead(worker.crew._members[0])
+    assert len(polls) == 3
+    assert beats == []
+    poller.close()
+    worker._bell.close()
 
 
 def test_the_leader_looks_around_although_requests_wait_that_it_could_run() -> None:

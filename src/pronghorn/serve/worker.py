@@ -20,6 +20,7 @@ from pronghorn.http.limits import Limits
 from pronghorn.net.listen import Listener
 from pronghorn.observe.access import AccessLog
 from pronghorn.observe.logs import reopen
+from pronghorn.serve.acceptor import PAUSE
 from pronghorn.serve.bases import bases
 from pronghorn.serve.bell import Bell
 from pronghorn.serve.calls import Call, Calls, stacks
@@ -114,8 +115,9 @@ class Worker(Commons):
         self.timers = Timers(self._sacrifice)
         self.poller = make_poller()
         self.round = PollRound(self.answered)
+        self._bell = Bell(self._signalled)
         self.crew: Crew[Connection] = Crew(
-            options.threads, self._lead, self._run_waiting, self._wake, self.streams
+            options.threads, self._lead, self._run_waiting, self._bell.ring, self.streams
         )
         self.turn = self.crew.turn
         self.crowded: Callable[[], bool] = lambda: self.crew.crowded
@@ -125,22 +127,14 @@ class Worker(Commons):
         """Seconds that a new connection may say nothing; shorter while draining."""
         self.calls = Calls()
         self.connections: set[Connection] = set()
-        self.doors = Doors(
-            listeners,
-            self.poller,
-            self._new_connection,
-            self.clock,
-            self.log,
-            siblings,
-            self.connections.__len__,
-        )
+        new, count = self._new_connection, self.connections.__len__
+        self.doors = Doors(listeners, self.poller, new, self.clock, self.log, siblings, count)
         self.drain = Drain(self)
         self.observation = Observation(access)
         self._siblings = siblings
         self._bases = bases(listeners, log, multithread=options.threads > 1, multiprocess=multiprocess)
         self._posts: deque[tuple[Connection, Callable[[], bool]]] = deque()
         self._errands: deque[Callable[[], None]] = deque()
-        self._bell = Bell(self._signalled)
         self._polling = False
         self._round_calls = 0
         self._twice = 0  # requests that stand twice in turn.calls: they waited, and the leader ran them
@@ -206,7 +200,7 @@ class Worker(Commons):
     def leave(self, end: End) -> None:
         """End this way, unless a quicker way was asked for. Any thread."""
         self.drain.asked = max(self.drain.asked, end)
-        self._wake()
+        self._bell.ring()
 
     def log_stacks(self) -> None:
         """What all threads are doing, into the log. Leader only: `ask` for it."""
@@ -220,16 +214,13 @@ class Worker(Commons):
     def ask(self, errand: Callable[[], None]) -> None:
         """Have the leader run it. Any thread."""
         self._errands.append(errand)
-        self._wake()
+        self._bell.ring()
 
     def post(self, connection: Connection, step: Callable[[], bool]) -> None:
         """Have the leader do this step of the connection's. Its owner; first come, first served."""
         self._posts.append((connection, step))
         if self._polling:
-            self._wake()
-
-    def _wake(self) -> None:
-        self._bell.ring()
+            self._bell.ring()
 
     # The leader's loop
 
@@ -266,8 +257,12 @@ class Worker(Commons):
                 self._end_round()
             except Exception as error:
                 self._sacrifice(None, error)
-            if self.drain.stage is not OVER:
-                self._poll()
+            try:
+                if self.drain.stage is not OVER:
+                    self._poll()
+            except Exception as error:  # no memory, say. If it stays: no heartbeat, so the master replaces us
+                self._sacrifice(None, error)
+                time.sleep(PAUSE)
         self.crew.stop()
 
     def _next_group(self) -> bool:
@@ -356,7 +351,7 @@ class Worker(Commons):
             if ran:
                 posts.append((waiting, waiting.resume))
             if time.monotonic() > until:
-                self._wake()
+                self._bell.ring()
                 break
         return True
 
@@ -465,9 +460,8 @@ class Worker(Commons):
         """After a call without the lead, or whose lead was lost. The thread that ran it."""
         if self.deadlines is not None:
             self.deadlines.come_back(connection)
-        self.post(
-            connection, connection.resume
-        )  # not before: who is posted may be called again, by another thread
+        # Not before: who is posted may be called again, by another thread.
+        self.post(connection, connection.resume)
 
     def _watch_call(self, call: Call) -> None:
         """Leader only."""
