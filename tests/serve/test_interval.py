@@ -28,13 +28,13 @@ def interval() -> Interval:
     return interval
 
 
-def window(interval: Interval, *calls: float) -> float:
+def window(interval: Interval, *calls: float, saturated: bool = True) -> float:
     """After a tenth of a second in which such calls ended."""
     now = time.monotonic()
     interval._began = now
     for own in calls[:-1]:
-        interval.ended(own, now)
-    interval.ended(calls[-1], now + 0.11)
+        interval.ended(own, now, saturated)
+    interval.ended(calls[-1], now + 0.11, saturated)
     return round(sys.getswitchinterval(), 6)
 
 
@@ -56,6 +56,11 @@ def test_short_while_some_compute_for_long(interval: Interval) -> None:
     assert window(interval, *[0.001] * 10, 0.12) == SHORT
 
 
+def test_never_short_while_other_processes_have_the_core(interval: Interval) -> None:
+    """Threads that wait for the interpreter would take what is left of it."""
+    assert window(interval, *[0.03] * 10, saturated=False) == WHOLE
+
+
 def test_one_that_was_torn_is_not_long(interval: Interval) -> None:
     """It takes several times as long then: that is no reason to go on."""
     assert window(interval, *[0.008] * 12) == WHOLE
@@ -71,7 +76,7 @@ def test_short_when_a_call_has_lost_the_lead(interval: Interval) -> None:
 def test_within_a_window_it_stays(interval: Interval) -> None:
     interval._began = time.monotonic()
     for _ in range(100):
-        interval.ended(0.001, time.monotonic())
+        interval.ended(0.001, time.monotonic(), True)
     assert round(sys.getswitchinterval(), 6) == SHORT
 
 

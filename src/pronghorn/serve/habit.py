@@ -117,14 +117,14 @@ class Habit:
         with self._lock:
             if since < self._settles_by:
                 return  # a trial has begun, and this call is from before it or competed with such
+            saturated = process > _SATURATED * (now - since)
             if self._turn.slow:
-                self.interval.ended(own, now)
+                self.interval.ended(own, now, saturated)
             self._computing += _WEIGHT * (min(own, 2 * BUSY) - self._computing)
             # One that computes for long must not hold the lead, either.
             self._mix(waited(now - since, own, process) if own < BUSY else _SAMPLE_MOST)
             self._judge(now)
             briefly = max(own, self._computing) < BUSY
-            saturated = process > _SATURATED * (now - since)
             if self._turn.slow and briefly and saturated and now >= self._trial_at:
                 self._try(now)
 

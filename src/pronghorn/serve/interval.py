@@ -3,7 +3,9 @@
 Where calls compute for long beside each other, briefly: a quick request waits for each of them. Where they
 end within milliseconds, for 1 ms: torn into pieces of 0.2 ms, they fetch each other's data from memory.
 Django's page in four workers on one core (`python -m bench --profiles packed`): 4.2 ms of processor with
-0.2 ms, 3.5 with 0.5, 2.4 with 1, 2 or 5, in warm workers.
+0.2 ms, 3.5 with 0.5, 2.4 with 1, 2 or 5, in warm workers. Where other processes have the core for half of the
+time, it is never briefly: threads that wait for the interpreter wake up each time to look, and seven of them
+in each of four workers may take so much of the core that no call ends soon again.
 """
 
 import sys
@@ -40,10 +42,11 @@ class Interval:
         """A call has lost the lead, or threads no longer compete."""
         self._set(self._short)
 
-    def ended(self, own: float, now: float) -> None:
-        """A call beside others has, with so much processor time. now: time.monotonic()."""
+    def ended(self, own: float, now: float, saturated: bool) -> None:
+        """A call beside others has, with so much processor time. now: time.monotonic(). saturated: its
+        process computed nearly all the while that it lasted."""
         self._spent += own
-        if own >= _LONG:
+        if own >= _LONG and saturated:
             self._in_long += own
         if now - self._began < _WINDOW:
             return
