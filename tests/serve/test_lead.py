@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pronghorn.http.limits import Limits
+from pronghorn.serve.acceptor import PAUSE
 from pronghorn.serve.connection import Connection
 from pronghorn.serve.options import ServeOptions
 from pronghorn.serve.worker import OVER, Worker
@@ -111,7 +112,7 @@ def test_a_poll_that_fails_for_good_has_no_heartbeat() -> None:
     worker: Any = Worker(lambda environ, start_response: [], [], ServeOptions(), Limits())
     poller, worker.poller = worker.poller, Broken()
     worker.clock.tick()
-    worker._pulse_at = worker.clock.now + 0.01  # shorter than the pauses
+    worker._pulse_at = worker.clock.now + PAUSE / 2  # shorter than the pauses
     worker.pulse = SimpleNamespace(beat=lambda now, *_: beats.append(now), interval=1.0, calls_most=1 << 60)
     worker._lead(worker.crew._members[0])
     assert len(polls) == 3

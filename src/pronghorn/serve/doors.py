@@ -6,7 +6,8 @@ scoreboard shows one that is free. It may have been the one that was woken: so i
 are busy for long, they all accept again, and whoever has more connections than another steps back.
 
 An idle worker takes one connection in each round. Where the lead is handed on for each request, a round takes
-as long as all their calls take to begin, and each client in it gets its turn: so do as many new ones.
+as long as all their calls take to begin, while these compute; each client in it gets its turn, and so do as
+many new ones.
 """
 
 import contextlib
@@ -38,6 +39,12 @@ _AHEAD = 2
 
 _OWED_MOST = 32
 """Arbitrary: as many as rounds usually have requests."""
+
+_OWED_FOR = 0.5
+"""Seconds, arbitrary, since the last of them."""
+
+_TURN = 0.002
+"""Seconds, arbitrary, that a request must have kept the others waiting."""
 
 
 class Siblings:
@@ -91,6 +98,7 @@ class Doors:
         self._yielding = False  # the queue is left to others
         self._free_seen = 0.0  # when another worker was last seen to be free
         self._owed = 0  # connections, for requests that were taken since the last one was accepted
+        self._led_at = 0.0
 
     def open(self, target: Callable[[int, "Acceptor | Doors"], None]) -> None:
         """Begin to accept. target: told who is to hear of the events of which descriptor."""
@@ -125,9 +133,12 @@ class Doors:
         for acceptor in self._acceptors:
             acceptor.watch(False)
 
-    def led(self, crowded: bool) -> None:
-        """The lead was handed on, or taken. As `gate`."""
-        self._owed = min(self._owed + 1, _OWED_MOST)
+    def led(self, crowded: bool, since: float) -> None:
+        """The lead was handed on, or taken. since: when the round began, or the lead before. As `gate`."""
+        now = self._clock.now
+        if now - since >= _TURN:
+            self._owed = min(self._owed + 1, _OWED_MOST)
+            self._led_at = now
         self.gate(crowded)
 
     def gate(self, crowded: bool) -> None:
@@ -156,6 +167,8 @@ class Doors:
     def _accepted(self, acceptor: Acceptor) -> bool:
         """One connection was accepted from a queue that others want to accept from, too. Whether to take
         another at once."""
+        if self._clock.now - self._led_at > _OWED_FOR:
+            self._owed = 0
         if not self._crowded and not self._owed:
             acceptor.rejoin()
             return False

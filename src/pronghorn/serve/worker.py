@@ -235,9 +235,10 @@ class Worker(Commons):
         self._release(None if taken is None else taken.task)
         if taken is not None:
             self._watch_call(Call(*taken))
+        since = self.clock.now
         self._begin_time()
         if self._siblings is not None and self.drain.stage is Stage.SERVING:
-            self.doors.led(self.crew.crowded)
+            self.doors.led(self.crew.crowded, since)
         round = self.round
         targets = round.targets
         while self.drain.stage is not OVER:
@@ -261,8 +262,9 @@ class Worker(Commons):
                 if self.drain.stage is not OVER:
                     self._poll()
             except Exception as error:  # no memory, say. If it stays: no heartbeat, so the master replaces us
-                self._sacrifice(None, error)
                 time.sleep(PAUSE)
+                self._round_calls = self.turn.calls  # they did not take that long
+                self._sacrifice(None, error)
         self.crew.stop()
 
     def _next_group(self) -> bool:
@@ -291,7 +293,8 @@ class Worker(Commons):
 
     def _sacrifice(self, target: object, error: Exception) -> None:
         """A defect of ours costs one connection, not the service. Leader only."""
-        self.log.critical("a defect in the server; please report it", exc_info=error)
+        with contextlib.suppress(Exception):  # no memory for that, either
+            self.log.critical("a defect in the server; please report it", exc_info=error)
         if isinstance(target, Connection):
             with contextlib.suppress(Exception):
                 target.close()
