@@ -303,7 +303,7 @@ def serving(
         worker.deadlines = Deadlines(worker, interrupt)
     if prepare is not None:
         prepare(worker)
-    thread = threading.Thread(target=worker.run, name="served")
+    thread = threading.Thread(target=worker.run, name="served", daemon=True)  # a hang fails its test
     thread.start()
     try:
         yield Server(worker, listeners, thread, log)

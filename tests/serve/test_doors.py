@@ -1,5 +1,6 @@
 """How many connections a worker accepts, where others accept from the same queue (docs/processes.md)."""
 
+import errno
 import logging
 import os
 import socket
@@ -37,6 +38,7 @@ class House:
         self._poller = poller = make_poller()
         stack.callback(poller.close)
         self.changes: list[str] = []
+        self.without_memory = False
         self.doors = Doors(
             [Listener(server, Address("tcp", "127.0.0.1"))],
             self,  # type: ignore[arg-type]
@@ -59,6 +61,8 @@ class House:
 
     def change(self, fd: int, before: int, after: int) -> None:
         """The poller's."""
+        if after and self.without_memory:
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
         self.changes.append("waits" if after else "leaves")
         self._poller.change(fd, before, after)
 
@@ -150,3 +154,15 @@ def test_who_has_accepted_goes_to_the_end_of_the_line(house: House, owed: int) -
     house.changes.clear()
     house.round()
     assert house.changes == ["leaves", "waits"]
+
+
+def test_no_memory_to_wait_for_the_queue_again(house: House) -> None:
+    """The next look, within a second, does."""
+    house.without_memory = True
+    with pytest.raises(OSError, match="memory"):
+        house.round()
+    assert not house.waits()
+    house.without_memory = False
+    house.doors.check()
+    assert house.waits()
+    assert len(house.accepted) == 2

@@ -113,6 +113,18 @@ def test_short_when_threads_no_longer_compete(end: str) -> None:
     assert round(sys.getswitchinterval(), 6) == SHORT
 
 
+@pytest.mark.parametrize(("process", "expected"), [(0.05, SHORT), (0.03, WHOLE)])
+def test_what_a_call_is_told_apart_by(process: float, expected: float) -> None:
+    """It computed for 0.03 s; in the rest of its 0.05 s other threads did, or other processes had the core."""
+    turn = Turn()
+    habit = Habit(turn, lambda: 0)
+    habit.interval.open(SHORT)
+    turn.slow = True
+    habit.interval._began = time.monotonic() - 1
+    habit.ended_beside(time.monotonic() - 0.05, own=0.03, process=process)
+    assert round(sys.getswitchinterval(), 6) == expected
+
+
 def test_never_shorter_than_asked_for(interval: Interval) -> None:
     """Somebody wants it longer: so it stays."""
     interval.open(0.02)

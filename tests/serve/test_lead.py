@@ -74,7 +74,7 @@ def test_after_a_defect_beside_the_leader_there_is_one_leader(monkeypatch: pytes
         assert server.get().status == 200
 
 
-def test_a_poll_that_fails_ends_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_poll_that_fails_ends_nobody() -> None:
     """No memory for what is ready, say."""
 
     def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

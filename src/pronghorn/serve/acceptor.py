@@ -19,7 +19,7 @@ _CLIENT_GAVE_UP = {errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.ENETDOWN
 """accept(2): an error of that connection, not of the listener."""
 
 PAUSE = 0.2
-"""Seconds of not accepting when descriptors are short."""
+"""Seconds of doing nothing when descriptors, or memory, are short."""
 
 NewConnection = Callable[[socket.SocketType, Listener, tuple[str, int] | None], None]
 
@@ -49,11 +49,11 @@ class Acceptor:
         new: NewConnection,
         short: Callable[[], None],
         log: logging.Logger,
-        accepted: Callable[["Acceptor"], bool] | None,
+        accepted: Callable[[], bool] | None,
     ) -> None:
         """new: called with each accepted socket, its listener and its peer. short: called when there are no
-        descriptors left. accepted: told of each connection where others accept from the
-        same queue, and says whether to take another at once; None where nobody does."""
+        descriptors left. accepted: called after each connection where others accept from the same queue; says
+        whether to take another at once. None where nobody else does."""
         self.listener = listener
         self.fd = listener.socket.fileno()
         self._poller = poller
@@ -71,8 +71,8 @@ class Acceptor:
     def watch(self, wanted: bool) -> None:
         """Accept, or leave connections in the queue."""
         if wanted != self._watching:
-            self._watching = wanted
             self._poller.change(self.fd, 0 if wanted else self._mask, self._mask if wanted else 0)
+            self._watching = wanted  # only now: for lack of memory the change may fail
 
     def rejoin(self) -> None:
         """Stand at the end of the line of those who wait for this listener, and look into its queue.
@@ -81,20 +81,16 @@ class Acceptor:
         take turns.
         """
         if self._watching:
-            self._poller.change(self.fd, self._mask, 0)
-            self._poller.change(self.fd, 0, self._mask)
+            self.watch(False)
+            self.watch(True)
 
     def ready(self, mask: int) -> bool:
         """Accept what there is, or our share where others want some, too. Never costs the lead."""
         if self._accepted is None:
             self.accept(ACCEPTS_MOST)
-            return True
-        several = False
-        while self.accept(1):
-            if not self._accepted(self):
-                return True
-            several = True
-        if several:
+        elif self.accept(1):
+            while self._accepted() and self.accept(1):
+                pass
             self.rejoin()
         return True
 

@@ -41,7 +41,7 @@ _OWED_MOST = 32
 """Arbitrary: as many as rounds usually have requests."""
 
 _OWED_FOR = 0.5
-"""Seconds, arbitrary, since the last of them."""
+"""Seconds, arbitrary, since the last such request."""
 
 _TURN = 0.002
 """Seconds, arbitrary, that a request must have kept the others waiting."""
@@ -97,8 +97,8 @@ class Doors:
         self._crowded = False
         self._yielding = False  # the queue is left to others
         self._free_seen = 0.0  # when another worker was last seen to be free
-        self._owed = 0  # connections, for requests that were taken since the last one was accepted
-        self._led_at = 0.0
+        self._owed = 0  # connections, for requests whose turn others had to wait for
+        self._led_at = 0.0  # when the last of them had it
 
     def open(self, target: Callable[[int, "Acceptor | Doors"], None]) -> None:
         """Begin to accept. target: told who is to hear of the events of which descriptor."""
@@ -126,6 +126,7 @@ class Doors:
         """Once a second, should a wake-up ever get lost: take what waits."""
         if not self._yielding and self._resume_at == NEVER:
             for acceptor in self._acceptors:
+                acceptor.watch(True)
                 acceptor.ready(READ)
 
     def pause(self) -> None:
@@ -164,13 +165,12 @@ class Doors:
                 self._siblings.ring()  # who is free shall look: we may have been woken in its place
         self._set_alarm()
 
-    def _accepted(self, acceptor: Acceptor) -> bool:
+    def _accepted(self) -> bool:
         """One connection was accepted from a queue that others want to accept from, too. Whether to take
         another at once."""
-        if self._clock.now - self._led_at > _OWED_FOR:
+        if self._owed and self._clock.now - self._led_at > _OWED_FOR:
             self._owed = 0
         if not self._crowded and not self._owed:
-            acceptor.rejoin()
             return False
         assert self._siblings is not None
         row, count = self._siblings.row, self._count()
@@ -182,7 +182,6 @@ class Doors:
             self._set_alarm()
             return False
         if ahead or not self._owed:
-            acceptor.rejoin()
             return False
         self._owed -= 1
         return True

@@ -2,10 +2,11 @@
 
 Where calls compute for long beside each other, briefly: a quick request waits for each of them. Where they
 end within milliseconds, for 1 ms: torn into pieces of 0.2 ms, they fetch each other's data from memory.
-Django's page in four workers on one core (`python -m bench --profiles packed`): 4.2 ms of processor with
-0.2 ms, 3.5 with 0.5, 2.4 with 1, 2 or 5, in warm workers. Where other processes have the core for half of the
-time, it is never briefly: threads that wait for the interpreter wake up each time to look, and seven of them
-in each of four workers may take so much of the core that no call ends soon again.
+Django's page in four workers on one core (`python -m bench --profiles packed --only pronghorn --rounds 4`,
+four runs in turns): 3.5, 4.3, 4.6 and 3.8 ms of processor with 1 ms, 5.4, 4.7, 6.5 and 4.4 with WHOLE at
+0.2 ms. Where other processes have the core for a fifth of the time, it is never briefly: threads that wait
+for the interpreter wake up each time to look, and seven of them in each of four workers may take so much of
+the core that no call ends soon again.
 """
 
 import sys
