@@ -37,8 +37,12 @@ LARGE = 2340
         (MANY, LASTING / 2, 0),
         (MANY + 1, LASTING / 2, MOST),
         (64, HOLD / MOST / 2, MOST),
-        (64, HOLD / 3, 3),
-        (64, HOLD / 1.5, 0),
+        (FEW, HOLD / 1.5, 0),
+        (12, HOLD / 3, 3),
+        (32, HOLD / 3, 8),  # a quarter of the round
+        (64, HOLD / 3, 12),  # HOLD_MOST
+        (64, HOLD * 0.99, 4),
+        (64, HOLD, 0),
         (64, HOLD * 2, 0),
     ],
 )
@@ -52,20 +56,22 @@ def test_so_many_requests_are_a_group(ready: int, seconds: float, size: int) -> 
     assert poll_round.grouped is (size > 0)
     seen = list(poll_round.events)
     assert len(seen) == (0 if size else ready)
+    sizes = []
     while poll_round.grouped and poll_round.next_group():
         group = list(poll_round.events)
-        assert 0 < len(group) <= size
+        sizes.append(len(group))
         seen += group
     assert seen == events
+    assert all(one == min(size, ready) for one in sizes[:-1] or sizes)
 
 
 def test_answers_leave_when_the_group_has_ended() -> None:
     answered: list[Outbox] = []
     poll_round = PollRound(answered)
-    poll_round.targets += [None] * 20
+    poll_round.targets += [None] * (2 * MOST + 4)
     poll_round.seconds = LASTING * 2
-    poll_round.begin([(fd, 1) for fd in range(20)])
-    for size in (MOST, MOST, 20 - 2 * MOST):
+    poll_round.begin([(fd, 1) for fd in range(2 * MOST + 4)])
+    for size in (MOST, MOST, 4):
         assert poll_round.next_group()
         desks = [kept() for _ in range(size)]
         answered += [desk.outbox for desk in desks]

@@ -10,6 +10,7 @@ cdef class PollRound:
     cdef public bint grouped
     cdef public double seconds
 
+    @cython.locals(count=Py_ssize_t, seconds=double, hold=double)
     cpdef begin(self, list ready)
     @cython.locals(group=list, targets=list, fd=Py_ssize_t, mask=int)
     cpdef bint next_group(self) except -1
