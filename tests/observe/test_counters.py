@@ -81,7 +81,7 @@ def test_each_answer_is_counted_once_whatever_came_before_it(answers: list[tuple
 def test_durations(monkeypatch: pytest.MonkeyPatch) -> None:
     counters = Counters(1)
     tally = Tally(counters.row(0))
-    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
+    monkeypatch.setattr("pronghorn.observe.counters.monotonic", lambda: 100.0)
     for seconds in (0.0, 0.004, 0.25, 0.26, 60.0):
         tally.ended(exchange(started=100.0 - seconds), head(), 0)
     tally.add_up()

