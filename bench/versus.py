@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -26,7 +27,7 @@ from bench.process import ROOT, WORK
 from bench.profiles import PROFILES, Profile
 from bench.servers import PRONGHORN, Server
 
-NAMES = ("hello", "browser", "varied", "post1k", "connection", "stream20")
+NAMES: Sequence[str] = ("hello", "browser", "varied", "post1k", "connection", "stream20")
 PAIRS = 6
 LIMIT = 1.05
 # Rounds end here, so that a slow machine takes two minutes, too.
@@ -63,7 +64,7 @@ def main() -> int:
     servers = (_server("the working tree", "src"), _server(revision, _extract(commit)))
     cores = machine.pin()
     print(f"The working tree against {revision} ({commit[:12]}): µs of processor time per request")
-    profiles = [profile for profile in PROFILES if profile.name in NAMES]
+    profiles = [profile for profile in PROFILES if profile.name in arguments.profiles]
     pairs = {profile.name: (Outcome(servers[0]), Outcome(servers[1])) for profile in profiles}
     _rounds(profiles, pairs, arguments.pairs, cores)
     return report(pairs)
@@ -111,7 +112,14 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("revision", nargs="?", default="", help="the last tag, or HEAD where there is none")
     parser.add_argument("--pairs", type=_pairs, default=PAIRS, metavar="N")
-    return parser.parse_args()
+    parser.add_argument(
+        "--profiles", type=lambda text: text.split(","), default=NAMES, metavar="A,B", help=", ".join(NAMES)
+    )
+    arguments = parser.parse_args()
+    for name in arguments.profiles:
+        if name not in (profile.name for profile in PROFILES):
+            _refuse(f"there is no profile {name!r}")
+    return arguments
 
 
 def _pairs(text: str) -> int:

@@ -120,7 +120,7 @@ def test_the_text_is_made_ten_times_a_second_at_most(monkeypatch: pytest.MonkeyP
     counters = Counters(1)
     tally = Tally(counters.row(0))
     now = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("pronghorn.observe.counters.monotonic", lambda: now[0])
     before = counters.text()
     tally.ended(exchange(), head(), 1)
     tally.add_up()

@@ -11,7 +11,6 @@ back. The format is a few lines of text; a library for it would import a hundred
 """
 
 import mmap
-import time
 from bisect import bisect_left
 from time import monotonic  # not looked up in its module for each request: 0.02 µs
 from typing import NamedTuple
@@ -48,7 +47,7 @@ class Counters:
         self._memory = memoryview(mmap.mmap(-1, rows * _CELLS * 8))
         self._whole = self._memory.cast("q")
         self._real = self._memory.cast("d")
-        self._known = (float("-inf"), "")  # time.monotonic() and the text of then; replaced whole
+        self._known = (float("-inf"), "")  # monotonic() and the text of then; replaced whole
 
     def row(self, number: int) -> "Row":
         part = self._memory[number * _CELLS * 8 : (number + 1) * _CELLS * 8]
@@ -60,7 +59,7 @@ class Counters:
         Those of two workers may come in the wrong order: sharing one would need a lock between processes.
         """
         made, text = self._known
-        now = time.monotonic()
+        now = monotonic()
         if now - made >= _FRESH:
             text = self._text()
             self._known = (now, text)

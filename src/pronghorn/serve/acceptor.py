@@ -1,4 +1,4 @@
-"""A listening socket as the worker sees it: accept while there is something to accept."""
+"""A listening socket as the worker sees it: accept what there is, or a share of it beside others."""
 
 import errno
 import logging
@@ -12,8 +12,8 @@ from pronghorn.serve.poller import EXCLUSIVE, READ, Poller
 ACCEPTS_MOST = 256
 """Arbitrary: connections taken in one round, so that those there are get their turn."""
 
-_OUT_OF_SOMETHING = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-"""The process or the system has no descriptor or memory left; trying again at once would spin."""
+_OUT_OF_SOMETHING = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC}
+"""The process or the system has none left, or no memory; trying again at once would spin."""
 
 _CLIENT_GAVE_UP = {errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.ENETDOWN, errno.EHOSTUNREACH}
 """accept(2): an error of that connection, not of the listener."""
@@ -47,13 +47,13 @@ class Acceptor:
         listener: Listener,
         poller: Poller,
         new: NewConnection,
-        short: Callable[[], None],
+        short: Callable[[OSError], None],
         log: logging.Logger,
         accepted: Callable[[], bool] | None,
     ) -> None:
-        """new: called with each accepted socket, its listener and its peer. short: called when there are no
-        descriptors left. accepted: called after each connection where others accept from the same queue; says
-        whether to take another at once. None where nobody else does."""
+        """new: called with each accepted socket, its listener and its peer. short: called when there is no
+        descriptor or memory left. accepted: called after each connection where others accept from the same
+        queue; says whether to take another at once. None where nobody else does."""
         self.listener = listener
         self.fd = listener.socket.fileno()
         self._poller = poller
@@ -71,8 +71,14 @@ class Acceptor:
     def watch(self, wanted: bool) -> None:
         """Accept, or leave connections in the queue."""
         if wanted != self._watching:
-            self._poller.change(self.fd, 0 if wanted else self._mask, self._mask if wanted else 0)
-            self._watching = wanted  # only now: for lack of memory the change may fail
+            try:
+                self._poller.change(self.fd, 0 if wanted else self._mask, self._mask if wanted else 0)
+            except OSError as error:
+                if not wanted or error.errno not in _OUT_OF_SOMETHING:
+                    raise
+                self._short(error)
+            else:
+                self._watching = wanted
 
     def rejoin(self) -> None:
         """Stand at the end of the line of those who wait for this listener, and look into its queue.
@@ -107,7 +113,7 @@ class Acceptor:
                 if error.errno in _CLIENT_GAVE_UP:
                     continue
                 if error.errno in _OUT_OF_SOMETHING:
-                    self._short()
+                    self._short(error)
                 else:
                     self._log.error("accept on %s: %s", self.listener.url, error)
                 return count

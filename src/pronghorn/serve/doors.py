@@ -11,6 +11,7 @@ many new ones.
 """
 
 import contextlib
+import errno
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -126,7 +127,6 @@ class Doors:
         """Once a second, should a wake-up ever get lost: take what waits."""
         if not self._yielding and self._resume_at == NEVER:
             for acceptor in self._acceptors:
-                acceptor.watch(True)
                 acceptor.ready(READ)
 
     def pause(self) -> None:
@@ -195,10 +195,13 @@ class Doors:
                 for acceptor in self._acceptors:
                     acceptor.watch(True)
 
-    def _short(self) -> None:
-        """No descriptors are left."""
+    def _short(self, error: OSError) -> None:
+        """No descriptors are left, or no memory."""
         if self._resume_at == NEVER:
-            self._log.error("no descriptors left: new connections wait; raise the limit (ulimit -n)")
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._log.error("no descriptors left: new connections wait; raise the limit (ulimit -n)")
+            else:
+                self._log.error("new connections wait: %s", error)
         self.pause()
         self._resume_at = self._clock.now + PAUSE
         self._set_alarm()
