@@ -35,8 +35,8 @@ MANY = 100
 
 MOST = 16
 """Requests of one group. Answers in groups of so many, on a thousand connections: 12.2 µs each with 1, 11.8
-with 2, 10.9 with 4, 10.5 with 8 or 16. Django's page of 1.2 ms, for 64 clients: 2 or 3 % less with 12 than
-with 3; a server that sends the answers of a whole round together gains no more."""
+with 2, 10.9 with 4, 10.5 with 8 or 16. Django's page for 64 clients costs 0.92 and 0.98 of what it did with
+8 and 4 ms at most (`python -m bench.versus 039291b --profiles django`, 40 and 16 pairs, a noisy machine)."""
 
 HOLD = 0.004
 """Seconds: as long as all requests may have to wait for a call that computes (`habit.BUSY`)."""
