@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from bench import compiled, growth, machine, pace, prepare, table
@@ -35,11 +34,11 @@ def main() -> int:
     results = Results(arguments.json, settings(arguments.rounds, arguments.seconds, arguments.only), about)
     if arguments.resume:
         results.resume()
-    steady = pace.Pace(lambda: pace.work(cores), 60 * arguments.patience)
+    steady = pace.Pace(60 * arguments.patience)
     for profile in arguments.profiles:
         if profile.name not in results:
             _one(profile, arguments, cores, results, steady)
-    print(f"\n{results.data['seconds']:.0f} s in all; {pace.told(results.data['paces'])}.")
+    print(f"\n{results.data['seconds']:.0f} s in all; {pace.told(results.data['shares'])}.")
     return _write_page(results) if arguments.page else 0
 
 
@@ -52,7 +51,7 @@ def _one(
 ) -> None:
     started = time.monotonic()
     outcomes = _run(profile, arguments, cores, steady)
-    results.data["paces"] += steady.taken()
+    results.data["shares"] += [share for outcome in outcomes for share in outcome.shares]
     if outcomes:
         print(table.render(profile, outcomes), flush=True)
         results.add(profile.name, table.as_data(profile, outcomes), time.monotonic() - started)
@@ -70,7 +69,7 @@ def _run(
             if outcome.wrong:
                 continue
             _progress(f"{profile.name}, round {number + 1} of {rounds}: {outcome.server.name}")
-            steady.round(outcome, partial(measure, outcome, profile, arguments.seconds, cores))
+            measure(outcome, profile, arguments.seconds, cores, steady)
     _progress("")
     return outcomes
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.process import WORK, Failure
 from bench.profiles import Profile, fill
 from bench.verify import newcomer
+from bench.watch import Watch
 
 SCRIPT = Path(__file__).with_name("replay.lua")
 ERRORS = ("status", "connect", "read", "write", "timeout")
@@ -19,20 +20,22 @@ ERRORS = ("status", "connect", "read", "write", "timeout")
 @dataclass(frozen=True, slots=True)
 class Load:
     requests: int
+    octets: int
     seconds: float
     p99_ms: float | None
     newcomer_answered: bool
 
 
-def run(profile: Profile, port: int, seconds: int) -> Load:
+def run(profile: Profile, port: int, seconds: int, watch: Watch) -> Load:
     """Raises Failure when any request failed."""
     wrk = subprocess.Popen(
         _command(profile, port, seconds), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     try:
-        time.sleep(seconds * 0.3)
-        answered = not profile.newcomers or newcomer(profile, port, seconds * 0.6)
-        output, _ = wrk.communicate(timeout=seconds + 20)
+        with watch.over(wrk.pid):
+            time.sleep(seconds * 0.3)
+            answered = not profile.newcomers or newcomer(profile, port, seconds * 0.6)
+            output, _ = wrk.communicate(timeout=seconds + 20)
     except subprocess.TimeoutExpired as error:
         raise Failure("the load generator did not end") from error
     finally:
@@ -74,4 +77,4 @@ def _result(profile: Profile, output: str, answered: bool) -> Load:
     # wrk corrects its latencies for omission by the interval between requests, which is
     # meaningless, and comes out as 0, where many are on their way at once.
     p99 = counted["p99"] / 1000 if profile.batch == 1 else None
-    return Load(counted["requests"], counted["microseconds"] / 1e6, p99, answered)
+    return Load(counted["requests"], counted["octets"], counted["microseconds"] / 1e6, p99, answered)

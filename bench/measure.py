@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass, field
 
-from bench import blocks, crowd, latency, load
-from bench.proc import cpu_time, pss, spent
-from bench.process import ROOT, Failure, WrongAnswer, running, tree
+from bench import blocks, crowd, latency, under_load
+from bench.pace import Pace
+from bench.process import ROOT, Failure, WrongAnswer, running
 from bench.profiles import Profile
 from bench.servers import Server
 from bench.verify import verify
@@ -22,6 +22,8 @@ class Outcome:
     server: Server
     attempts: int = 0
     rounds: list[Values] = field(default_factory=list)
+    # Of each round under load (under_load.py).
+    shares: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     notes: set[str] = field(default_factory=set)
 
@@ -37,13 +39,17 @@ class Outcome:
         return statistics.median(values) if values else None
 
 
-def measure(outcome: Outcome, profile: Profile, seconds: int, cores: tuple[int, int]) -> None:
+def measure(outcome: Outcome, profile: Profile, seconds: int, cores: tuple[int, int], steady: Pace) -> None:
     """Add one round to the outcome. What fails is noted there, whatever it is: others wait for their turn."""
     outcome.attempts += 1
     used = {cores[0]} if profile.workers == 1 or profile.packed else set(cores)
     try:
         with running(outcome.server, profile, used) as (pid, port):
-            _measure(outcome, profile, pid, port, profile.seconds or seconds)
+            exact = outcome.server.role != "floor"
+            extra = {"block_ms": blocks.lateness(port)} if profile.streams and exact else {}
+            outcome.notes.add(verify(profile, port, exact))
+            _measure(outcome, profile, (pid, port), profile.seconds or seconds, cores, steady)
+            outcome.rounds[-1].update(extra)
     except Failure as error:
         outcome.failures.append(_published(str(error)))
         outcome.wrong = isinstance(error, WrongAnswer)
@@ -56,31 +62,22 @@ def _published(text: str) -> str:
     return text.replace(f"{ROOT}/", "")
 
 
-def _measure(outcome: Outcome, profile: Profile, pid: int, port: int, seconds: int) -> None:
-    exact = outcome.server.role != "floor"
-    extra = {"block_ms": blocks.lateness(port)} if profile.streams and exact else {}
-    outcome.notes.add(verify(profile, port, exact))
+def _measure(
+    outcome: Outcome,
+    profile: Profile,
+    at: tuple[int, int],
+    seconds: int,
+    cores: tuple[int, int],
+    steady: Pace,
+) -> None:
+    pid, port = at
     if profile.kind == "beside":
         outcome.rounds.append(latency.run(port, profile.background, seconds))
     elif profile.kind == "crowd":
         outcome.rounds.append(crowd.run(pid, profile, port))
     else:
-        _under_load(outcome, profile, pid, port, seconds, extra)
-
-
-def _under_load(outcome: Outcome, profile: Profile, pid: int, port: int, seconds: int, extra: Values) -> None:
-    before = cpu_time(tree(pid))
-    result = load.run(profile, port, seconds)
-    members = tree(pid)
-    used = spent(before, cpu_time(members))
-    values = {
-        "cpu_us": used / 1000 / result.requests,
-        "rate": result.requests / result.seconds,
-        "pss_mb": pss(members) / 1024,
-        **extra,
-    }
-    if result.p99_ms is not None:
-        values["p99_ms"] = result.p99_ms
-    outcome.rounds.append(values)
-    if not result.newcomer_answered:
-        raise Failure("new clients got no answer during the load")
+        done = under_load.run(profile, pid, port, seconds, cores, steady)
+        outcome.rounds.append(done.values)
+        outcome.shares.append(done.share)
+        if not done.newcomers_answered:
+            raise Failure("new clients got no answer during the load")

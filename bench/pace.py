@@ -1,99 +1,61 @@
-"""Is the machine as quick as it has been? A host's other guests may halve a core's speed for a while.
+"""How fast is the machine just now? A host's other guests may halve a core's speed for a moment or for hours.
 
-A fixed piece of work is timed before and after each round, whatever is measured; a round beside which it
-took too long is measured once more. No result decides it, so no server gains by it.
+A fixed piece of work says so; no server's result does, and so none gains by it.
 """
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Sequence
-
-from bench.measure import Outcome
+from collections import Counter
+from collections.abc import Sequence
 
 TOLERATED = 1.15
 """A neighbour that computes on the same core costs it 1.5 to 2; the work itself varies by 0.05."""
-
-_PAUSE = 0.5
-_FIRST = 10
+_FASTEST = 50
+"""One look of so many is faster than usual: a core may be driven beyond its usual speed for a moment."""
 _WORK = range(1000)
 
 
-def work(cores: Sequence[int]) -> float:
-    """Seconds of the fixed piece of work on the slowest core: the least of five, 5 ms together."""
-    before = os.sched_getaffinity(0)
-    slowest = 0.0
-    for core in cores:
-        os.sched_setaffinity(0, {core})
-        slowest = max(slowest, min(_timed() for _ in range(5)))
-    os.sched_setaffinity(0, before)
-    return slowest
+def look() -> int:
+    """Nanoseconds of processor time that the piece of work takes on this core: the least of three."""
+    return min(_timed(), _timed(), _timed())
 
 
-def _timed() -> float:
-    started = time.perf_counter()
-    for _ in range(50):
+def _timed() -> int:
+    started = time.thread_time_ns()
+    for _ in range(4):
         sum(_WORK)
-    return time.perf_counter() - started
-
-
-def told(paces: Sequence[float]) -> str:
-    """Of rounds that count, how many the machine was slow beside."""
-    slow = sum(pace > TOLERATED * min(paces) for pace in paces)
-    limit = f"{TOLERATED - 1:.0%}"
-    return f"beside {slow} of {len(paces)} rounds it was more than {limit} slower than at its best"
+    return time.thread_time_ns() - started
 
 
 class Pace:
-    """Of one run, which may wait and repeat for `patience` seconds in all."""
+    """Of one run, which may measure for `patience` seconds longer than it had to."""
 
-    def __init__(
-        self,
-        work: Callable[[], float],
-        patience: float,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._work = work
-        self._clock = clock
-        self._sleep = sleep
+    def __init__(self, patience: float) -> None:
         self.patience = patience
-        self.best = min(work() for _ in range(_FIRST))
-        """Seconds of the work at its fastest."""
-        self._paces: list[float] = []
+        self._seen: Counter[int] = Counter()
 
-    def round(self, outcome: Outcome, measure: Callable[[], None]) -> None:
-        """Add one round to the outcome, again while the machine is slow. A failure counts at once."""
-        failures = len(outcome.failures)
-        while True:
-            started = self._clock()
-            before = self._quiet()
-            measure()
-            pace = max(before, self._look())
-            if not self._slow(pace) or self.patience <= 0 or len(outcome.failures) > failures:
-                break
-            outcome.rounds.pop()
-            outcome.attempts -= 1
-            self.patience -= self._clock() - started
-        self._paces.append(pace)
+    def add(self, looks: Sequence[int]) -> None:
+        self._seen.update(looks)
 
-    def taken(self) -> list[float]:
-        """Seconds of the work beside each round since the last time this was asked."""
-        paces, self._paces = self._paces, []
-        return paces
+    def usual(self) -> float:
+        """Nanoseconds of a look when nothing disturbs it, judged by all that were added."""
+        left = sum(self._seen.values()) // _FASTEST
+        for time_taken in sorted(self._seen):
+            left -= self._seen[time_taken]
+            if left < 0:
+                return time_taken
+        raise ValueError("nobody has looked yet")
 
-    def _quiet(self) -> float:
-        """Wait until the machine is not slow, or patience ends."""
-        while self._slow(pace := self._look()) and self.patience > 0:
-            self._sleep(_PAUSE)
-            self.patience -= _PAUSE
-        return pace
+    def again(self, seconds: float) -> bool:
+        """May a load be repeated that took so long?"""
+        self.patience -= seconds
+        return self.patience > 0
 
-    def _look(self) -> float:
-        pace = self._work()
-        self.best = min(self.best, pace)
-        return pace
 
-    def _slow(self, pace: float) -> bool:
-        return pace > TOLERATED * self.best
+def told(shares: Sequence[float]) -> str:
+    """Of all rounds under load, what part of their time was quick and counts: 0 where it was too little."""
+    counted = [share for share in shares if share]
+    part = sum(counted) / max(1, len(counted))
+    whole = len(shares) - len(counted)
+    return f"{part:.0%} of the time of {len(counted)} rounds; in {whole} it was too little, and all counts"

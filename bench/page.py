@@ -99,7 +99,8 @@ def _opening(result: Data) -> str:
         "share included. The points of *How cost grows* are measured for one second. *floor (C)* "
         "receives, counts the ends of heads and sends, and parses nothing. What fails is no candidate and "
         "stands at the end. "
-        f"Rounds are repeated for a while when the machine is slow; {pace.told(result['paces'])}. "
+        "Under load, time and requests count only while a fixed piece of work, timed on both cores every "
+        f"10 ms, takes as long as usual: {pace.told(result['shares'])}. "
         "More, and what none of this says: [bench/README.md](../bench/README.md).",
     ]
     return "\n".join(lines)

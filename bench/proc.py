@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 
 def cpu_time(pids: Iterable[int]) -> dict[int, int]:
-    """Nanoseconds on a processor, per thread: the first number of schedstat."""
+    """Nanoseconds on a processor, per process: all of its threads, the ended ones too."""
     times: dict[int, int] = {}
     for pid in pids:
-        try:
-            tasks = os.listdir(f"/proc/{pid}/task")
-        except FileNotFoundError:
-            continue
-        for task in tasks:
-            try:
-                times[int(task)] = int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
-            except (FileNotFoundError, ProcessLookupError):
-                continue
+        # It may have ended.
+        with suppress(OSError):
+            times[pid] = time.clock_gettime_ns(_clock_of(pid))
     return times
+
+
+def _clock_of(pid: int) -> int:
+    """The process's CPU clock, as clock_getcpuclockid(3) answers it on Linux."""
+    return ~pid << 3 | 2
 
 
 def pss(pids: Iterable[int]) -> int:
@@ -37,4 +37,4 @@ def pss(pids: Iterable[int]) -> int:
 
 def spent(before: dict[int, int], after: dict[int, int]) -> int:
     """Nanoseconds between two answers of `cpu_time`."""
-    return sum(time - before.get(task, 0) for task, time in after.items())
+    return sum(used - before.get(pid, 0) for pid, used in after.items())

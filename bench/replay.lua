@@ -44,7 +44,7 @@ end
 function done(summary, latency, requests)
     local errors = summary.errors
     io.write(string.format(
-        '\n{"requests": %d, "microseconds": %d, "p99": %d, "status": %d, "connect": %d, "read": %d, "write": %d, "timeout": %d}\n',
-        summary.requests, summary.duration, latency:percentile(99),
+        '\n{"requests": %d, "octets": %d, "microseconds": %d, "p99": %d, "status": %d, "connect": %d, "read": %d, "write": %d, "timeout": %d}\n',
+        summary.requests, summary.bytes, summary.duration, latency:percentile(99),
         errors.status, errors.connect, errors.read, errors.write, errors.timeout))
 end

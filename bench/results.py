@@ -19,7 +19,7 @@ class Results:
 
     def __init__(self, path: Path | None, settings: Data, about: Data) -> None:
         self.path = path
-        self.data: Data = {"settings": settings, "about": about, "seconds": 0.0, "paces": [], "profiles": {}}
+        self.data: Data = {"settings": settings, "about": about, "seconds": 0.0, "shares": [], "profiles": {}}
 
     def resume(self) -> None:
         """Go on where the file ends. Raises SystemExit when it holds something else."""
@@ -53,7 +53,7 @@ def read(path: Path) -> Data:
     """Raises SystemExit when it is no result of ours."""
     try:
         data: Data = json.loads(path.read_text())
-        data["profiles"], data["settings"], data["paces"]
+        data["profiles"], data["settings"], data["shares"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SystemExit(f"{path}: no result of `python -m bench --json`: {error!r}") from error
     return data

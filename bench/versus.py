@@ -23,6 +23,7 @@ from typing import NoReturn
 
 from bench import machine, prepare
 from bench.measure import Outcome, measure
+from bench.pace import Pace
 from bench.process import ROOT, WORK
 from bench.profiles import PROFILES, Profile
 from bench.servers import PRONGHORN, Server
@@ -33,6 +34,8 @@ LIMIT = 1.05
 # Rounds end here, so that a slow machine takes two minutes, too.
 BUDGET = 108.0
 LEAST = 3
+# Seconds to go on with a load while the machine is slow.
+PATIENCE = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def main() -> int:
     print(f"The working tree against {revision} ({commit[:12]}): µs of processor time per request")
     profiles = [profile for profile in PROFILES if profile.name in arguments.profiles]
     pairs = {profile.name: (Outcome(servers[0]), Outcome(servers[1])) for profile in profiles}
-    _rounds(profiles, pairs, arguments.pairs, cores)
+    _rounds(profiles, pairs, arguments.pairs, cores, Pace(PATIENCE))
     return report(pairs)
 
 
@@ -75,6 +78,7 @@ def _rounds(
     pairs: dict[str, tuple[Outcome, Outcome]],
     count: int,
     cores: tuple[int, int],
+    steady: Pace,
 ) -> None:
     """Another one begins in each round."""
     started = time.monotonic()
@@ -86,7 +90,7 @@ def _rounds(
         for profile in profiles:
             new, old = pairs[profile.name]
             for outcome in (new, old) if number % 2 else (old, new):
-                measure(outcome, profile, 1, cores)
+                measure(outcome, profile, 1, cores, steady)
 
 
 def report(pairs: dict[str, tuple[Outcome, Outcome]]) -> int:
@@ -99,11 +103,17 @@ def report(pairs: dict[str, tuple[Outcome, Outcome]]) -> int:
             print(f"  {name:<12} failed: {'; '.join(failures)}")
             code = 2
             continue
-        ratios = tuple(a["cpu_us"] / b["cpu_us"] for a, b in zip(new.rounds, old.rounds, strict=True))
-        verdict = Verdict(ratios)
+        verdict = Verdict(_ratios(new, old))
         print(f"  {name:<12}{new.median('cpu_us'):9.2f}{old.median('cpu_us'):9.2f}   {verdict}")
         code = max(code, int(verdict.slower))
     return code
+
+
+def _ratios(new: Outcome, old: Outcome) -> tuple[float, ...]:
+    """Of the pairs in which the machine was quick; of all, if those are too few."""
+    both = [*zip(new.rounds, old.rounds, strict=True)]
+    quick = [pair for pair, *shares in zip(both, new.shares, old.shares, strict=True) if all(shares)]
+    return tuple(a["cpu_us"] / b["cpu_us"] for a, b in (quick if len(quick) >= LEAST else both))
 
 
 def _arguments() -> argparse.Namespace:

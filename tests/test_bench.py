@@ -2,20 +2,25 @@
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
-from bench import apps, blocks, growth, pace, page, table, versus, worse
+from bench import apps, blocks, growth, load, pace, page, table, under_load, versus, watch, worse
 from bench.measure import Outcome
 from bench.prepare import PEERS
 from bench.process import WrongAnswer
 from bench.profiles import PROFILES
 from bench.results import Results
 from bench.servers import SERVERS, Server, select
+
+from tests.process.harness import eventually
 
 HELLO = PROFILES[0]
 
@@ -27,14 +32,14 @@ def server(name: str) -> Server:
 def outcome(name: str, *cpu: float, failure: str = "") -> Outcome:
     rounds = [{"cpu_us": us, "rate": 1e6 / us, "p99_ms": 1.0, "pss_mb": 20.0} for us in cpu]
     failures = [failure] if failure else []
-    return Outcome(server(name), max(1, len(rounds)), rounds, failures)
+    return Outcome(server(name), max(1, len(rounds)), rounds, [0.5] * len(rounds), failures)
 
 
 def result(*outcomes: Outcome) -> dict[str, object]:
     about = {"date": "2026-01-02", "revision": "abc", "pronghorn": "pronghorn 9", "no_compiled_row": ""}
     about |= {"processor": "P", "kernel": "K", "python": "C"}
     results = Results(None, {"rounds": 3, "seconds": 2}, {**about, "versions": {"bjoern": "1"}})
-    results.data["paces"] += [1.0, 1.1, 1.2]
+    results.data["shares"] += [0.5, 0.3, 0]
     results.add("hello", table.as_data(HELLO, list(outcomes)), 1.0)
     return results.data
 
@@ -80,7 +85,7 @@ class TestThePage:
         assert "| **hello**: the smallest request, 14 bytes answered | 20.0 | 10.0 | – |" in text
         assert "| µs/req | hello | 20.0 (×2.00) | – | bjoern: 10.0 |" in text
         assert "| hello | waitress | a \\| b |" in text
-        assert "beside 1 of 3 rounds it was more than 15% slower than at its best" in text
+        assert "as usual: 40% of the time of 2 rounds; in 1 it was too little, and all counts." in text
 
     def test_each_series_has_a_place(self) -> None:
         assert {name for name, *_ in page.GROWTH} == {point.series for point in growth.points()}
@@ -165,65 +170,131 @@ class TestStreaming:
         with streaming(lambda: time.monotonic_ns() + 1_000_000_000) as port:
             assert blocks.lateness(port) < 0
 
+    def test_pairs_count_in_which_the_machine_was_quick(self, capsys: pytest.CaptureFixture[str]) -> None:
+        new, old = outcome("pronghorn", 20, 10, 10, 10), outcome("pronghorn", 10, 10, 10, 30)
+        new.shares[0] = old.shares[3] = 0
+        new.rounds.append({"cpu_us": 11})
+        old.rounds.append({"cpu_us": 10})
+        new.shares.append(0.1)
+        old.shares.append(1)
+        assert versus.report({"hello": (new, old)}) == 0
+        assert "1.000 – 1.100" in capsys.readouterr().out
+
 
 class TestAMachineThatIsSlowAtTimes:
-    """The fixed work takes what the list says, one entry for each look."""
+    def test_one_look_of_fifty_may_be_faster_than_usual(self) -> None:
+        steady = pace.Pace(0)
+        steady.add([36_000] + [46_000] * 30 + [70_000] * 18)
+        assert steady.usual() == 36_000
+        steady.add([70_000])
+        assert steady.usual() == 46_000
 
-    def steady(self, *looks: float, patience: float = 60.0) -> pace.Pace:
-        self.looks = iter([1.0] * 10 + list(looks))
-        self.now = 0.0
-        return pace.Pace(lambda: next(self.looks), patience, lambda: self.now, self.pause)
+    def test_a_look_is_processor_time_of_this_thread(self) -> None:
+        before = time.thread_time_ns()
+        took = pace.look()
+        assert 0 < 3 * took <= time.thread_time_ns() - before
 
-    def pause(self, seconds: float) -> None:
-        self.now += seconds
+    def test_patience_ends(self) -> None:
+        steady = pace.Pace(5)
+        assert [steady.again(2) for _ in range(3)] == [True, True, False]
 
-    def measured(self, steady: pace.Pace, failure: str = "") -> Outcome:
-        """Rounds cost 1, 2, 3 …, and 10 seconds each."""
-        found = Outcome(server("bjoern"))
-        costs = iter(range(1, 100))
+    def test_what_is_said_of_it(self) -> None:
+        assert (
+            pace.told([0.5, 0.3, 0]) == "40% of the time of 2 rounds; in 1 it was too little, and all counts"
+        )
 
-        def measure() -> None:
-            self.now += 10
-            found.attempts += 1
-            if failure:
-                found.failures.append(failure)
-            else:
-                found.rounds.append({"cpu_us": next(costs)})
 
-        steady.round(found, measure)
-        return found
+class TestSlices:
+    """Samples at 1.00, 1.01 … 1.05: each 5 ms of processor, 700 octets, and 10 ms after the one before."""
 
-    def test_a_round_counts_that_was_quiet_before_and_after(self) -> None:
-        steady = self.steady(1.0, 1.14)
-        assert self.measured(steady).rounds == [{"cpu_us": 1}]
-        assert steady.taken() == [1.14]
-        assert steady.taken() == []
+    samples: ClassVar = [watch.Sample(1 + n / 100, n * 5_000_000, n * 700) for n in range(6)]
 
-    def test_it_waits_until_the_machine_is_quiet(self) -> None:
-        steady = self.steady(2.0, 1.5, 1.0, 1.0)
-        assert self.measured(steady).rounds == [{"cpu_us": 1}]
-        assert steady.patience == 59.0
+    def counted(self, looks: Sequence[tuple[float, int]]) -> watch.Counted:
+        found = watch.Watch([], (0, 1))
+        found.samples = self.samples
+        found.looks[0] = list(looks)
+        found.looks[1] = [(sample.at, 100) for sample in self.samples]
+        return found.quick(100)
 
-    def test_a_round_is_repeated_when_the_machine_became_slow(self) -> None:
-        steady = self.steady(1.0, 2.0, 1.0, 1.0)
-        found = self.measured(steady)
-        assert (found.rounds, found.attempts) == ([{"cpu_us": 2}], 1)
-        assert steady.patience == 50.0
+    def test_without_a_slow_look_all_count(self) -> None:
+        looks = [(1.004, 110), (1.05, 90)]
+        assert self.counted(looks) == watch.Counted(pytest.approx(0.05), 25_000_000, 3500)
 
-    def test_patience_ends_and_the_round_counts_as_slow(self) -> None:
-        steady = self.steady(1.0, 2.0, 2.0, 2.0, patience=10.0)
-        assert self.measured(steady).rounds == [{"cpu_us": 2}]
-        assert steady.taken() == [2.0]
+    @pytest.mark.parametrize("took", [120, 80], ids=["slower", "faster"])
+    def test_a_look_within_a_slice_spoils_it_and_its_neighbours(self, took: int) -> None:
+        assert self.counted([(1.025, took)]) == watch.Counted(pytest.approx(0.02), 10_000_000, 1400)
 
-    def test_a_failure_is_not_repeated(self) -> None:
-        found = self.measured(self.steady(1.0, 2.0), failure="x")
-        assert (found.failures, found.attempts) == (["x"], 1)
+    def test_each_look_spoils_its_own(self) -> None:
+        assert self.counted([(1.0, 200), (1.005, 200), (1.045, 200)]) == watch.Counted(
+            pytest.approx(0.01), 5_000_000, 700
+        )
 
-    def test_a_faster_look_is_the_new_best(self) -> None:
-        steady = self.steady(0.5, 0.6, 0.5, 0.5)
-        assert self.measured(steady).rounds == [{"cpu_us": 2}]
+    def test_looks_outside_spoil_nothing(self) -> None:
+        assert self.counted([(0.9, 200), (1.2, 200)]).octets == 3500
 
-    def test_the_work_is_timed_on_the_cores_and_leaves_the_process_where_it_was(self) -> None:
-        cores = os.sched_getaffinity(0)
-        assert 0 < pace.work(sorted(cores)) < 1
-        assert os.sched_getaffinity(0) == cores
+    def test_a_process_is_watched(self) -> None:
+        """It computes for a moment, reads 50,000 octets, and waits to be ended."""
+        code = "open('/dev/zero', 'rb').read(50_000); sum(range(3_000_000)); print(flush=True); input()"
+        cores = sorted(os.sched_getaffinity(0))
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as child:
+            assert child.stdin
+            assert child.stdout
+            found = watch.Watch([child.pid], (cores[0], cores[-1]))
+            with found.over(child.pid):
+                child.stdout.readline()
+                known = len(found.samples)
+                eventually(lambda: len(found.samples) > known + 1, "two samples more")
+            child.stdin.close()
+        last = found.samples[-1]
+        assert last.octets >= 50_000
+        assert 1_000_000 < last.cpu_ns < 10_000_000_000
+        assert set(found.looks) == {cores[0], cores[-1]}
+        assert all(took > 0 for took in found.durations())
+        assert os.sched_getaffinity(0) == set(cores)
+
+
+class TestARoundUnderLoad:
+    """Each load takes two seconds, of which the list says how many were quick."""
+
+    def run(self, monkeypatch: pytest.MonkeyPatch, quick: Sequence[float], patience: float) -> Any:
+        seconds = iter(quick)
+
+        class Seen(watch.Watch):
+            def __init__(self, *_: object) -> None:
+                super().__init__([], (0, 1))
+                self.found = watch.Counted(part := next(seconds), int(part * 1e9), int(part * 100_000))
+
+            def durations(self) -> list[int]:
+                return [50]
+
+            def quick(self, usual: float) -> watch.Counted:
+                assert usual == 50
+                return self.found
+
+            def whole(self) -> watch.Counted:
+                return watch.Counted(2.0, 4_000_000_000, 200_000)
+
+        monkeypatch.setattr(under_load, "Watch", Seen)
+        monkeypatch.setattr(load, "run", lambda *_: load.Load(1000, 200_000, 2.0, 3.0, True))
+        return under_load.run(PROFILES[0], os.getpid(), 1, 2, (0, 1), pace.Pace(patience))
+
+    def test_what_was_quick_counts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """200 octets a request: 500 requests in the second that counts, which cost 2000 µs each."""
+        done = self.run(monkeypatch, [1.0], 60)
+        assert done.share == 0.5
+        assert done.values["cpu_us"] == pytest.approx(2000)
+        assert done.values["rate"] == pytest.approx(500)
+        assert done.values["p99_ms"] == 3.0
+
+    def test_it_goes_on_until_it_is_enough(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert self.run(monkeypatch, [0.1, 0.0, 0.5, 2.0], 60).share == pytest.approx(0.1)
+
+    def test_patience_ends_with_little(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert self.run(monkeypatch, [0.1, 0.2, 2.0], 3).share == pytest.approx(0.075)
+
+    def test_patience_ends_with_too_little_and_all_counts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        done = self.run(monkeypatch, [0.1, 0.0, 2.0], 3)
+        assert done.share == 0
+        assert done.values["cpu_us"] == pytest.approx(4000)
