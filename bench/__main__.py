@@ -51,7 +51,7 @@ def _one(
 ) -> None:
     started = time.monotonic()
     outcomes = _run(profile, arguments, cores, steady)
-    results.data["shares"] += [share for outcome in outcomes for share in outcome.shares]
+    results.data["shares"] += [share for outcome in outcomes for share in outcome.counted()[1]]
     if outcomes:
         print(table.render(profile, outcomes), flush=True)
         results.add(profile.name, table.as_data(profile, outcomes), time.monotonic() - started)

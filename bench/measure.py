@@ -34,8 +34,15 @@ class Outcome:
         """Wrong, or broken under load in at least half of the rounds."""
         return self.wrong or 2 * len(self.failures) >= max(1, self.attempts)
 
+    def counted(self) -> tuple[list[Values], list[float]]:
+        """The rounds with quick moments, and their shares; where there is none, all."""
+        if not any(self.shares):
+            return self.rounds, self.shares
+        quick = [pair for pair in zip(self.rounds, self.shares, strict=True) if pair[1]]
+        return [values for values, _ in quick], [share for _, share in quick]
+
     def median(self, key: str) -> float | None:
-        values = [values[key] for values in self.rounds if key in values]
+        values = [values[key] for values in self.counted()[0] if key in values]
         return statistics.median(values) if values else None
 
 

@@ -123,7 +123,7 @@ def as_data(profile: Profile, outcomes: list[Outcome]) -> dict[str, object]:
             "median": medians,
             "to_best_peer": ratios,
             "to_floor": floors,
-            "rounds": outcome.rounds,
+            "rounds": outcome.counted()[0],
             "failed": outcome.failed,
             "failures": outcome.failures,
             "notes": sorted(outcome.notes - {""}),

@@ -17,6 +17,8 @@ ENOUGH = 0.3
 """Of a load's seconds must have been quick."""
 LEAST = 0.1
 """When patience has ended, this will do; with less, all of the time counts."""
+MOST = 5
+"""Loads of one round, arbitrary: so that one slow minute does not use up all patience."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ def run(profile: Profile, pid: int, port: int, seconds: int, cores: tuple[int, i
         loads.append(load.run(profile, port, seconds, watches[-1]))
         steady.add(watches[-1].durations())
         quick = sum((watch.quick(steady.usual()) for watch in watches), Counted())
-        if quick.seconds >= ENOUGH * seconds or not steady.again(seconds):
+        enough = quick.seconds >= ENOUGH * seconds or len(loads) == MOST
+        if enough or not steady.again(seconds):
             break
     whole = sum((watch.whole() for watch in watches), Counted())
     if not whole.octets:

@@ -203,6 +203,15 @@ class TestAMachineThatIsSlowAtTimes:
             pace.told([0.5, 0.3, 0]) == "40% of the time of 2 rounds; in 1 it was too little, and all counts"
         )
 
+    def test_a_round_that_was_not_quick_is_left_out(self) -> None:
+        found = outcome("bjoern", 10, 30, 11)
+        found.shares = [0.2, 0, 0.6]
+        assert found.counted()[1] == [0.2, 0.6]
+        assert found.median("cpu_us") == 10.5
+        found.shares = [0, 0, 0]
+        assert found.median("cpu_us") == 11
+        assert table.as_data(HELLO, [found])["servers"]["bjoern"]["rounds"] == found.rounds
+
 
 class TestSlices:
     """Samples at 1.00, 1.01 … 1.05: each 5 ms of processor, 700 octets, and 10 ms after the one before."""
@@ -290,6 +299,9 @@ class TestARoundUnderLoad:
 
     def test_it_goes_on_until_it_is_enough(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert self.run(monkeypatch, [0.1, 0.0, 0.5, 2.0], 60).share == pytest.approx(0.1)
+
+    def test_five_times_at_most(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert self.run(monkeypatch, [0.1, 0, 0, 0, 0.1, 2.0], 60).share == pytest.approx(0.02)
 
     def test_patience_ends_with_little(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert self.run(monkeypatch, [0.1, 0.2, 2.0], 3).share == pytest.approx(0.075)

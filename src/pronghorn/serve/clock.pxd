@@ -1,4 +1,4 @@
 cdef class Clock:
     cdef public double now
     cdef public bytes stamp
-    cdef readonly long _second
+    cdef readonly double _until

@@ -13,21 +13,22 @@ class Clock:
     stamp: the Date and Server lines (RFC 9110 sections 6.6.1 and 10.2.4).
     """
 
-    __slots__ = ("_second", "now", "stamp")
+    __slots__ = ("_until", "now", "stamp")
 
     def __init__(self) -> None:
-        self._second = -1
+        self._until = float("-inf")  # on the clock that `now` is of
         self.now = 0.0
         self.stamp = b""
         self.tick()
 
     def tick(self) -> None:
         """Leader only."""
-        self.now = time.monotonic()
-        second = int(time.time())
-        if second != self._second:
-            self._second = second
-            self.stamp = b"Date: %b\r\nServer: pronghorn\r\n" % http_date(second).encode()
+        now = self.now = time.monotonic()
+        if now >= self._until:
+            # Asked once a second, so that the stamp is right again a second after somebody sets the time.
+            at = time.time()
+            self._until = now + 1 - at % 1
+            self.stamp = b"Date: %b\r\nServer: pronghorn\r\n" % http_date(int(at)).encode()
 
 
 def http_date(second: int) -> str:

@@ -78,7 +78,10 @@ class Habit:
         turn = self._turn
         if seconds <= QUICK * calls:
             turn.timed = False
-            self._sample(seconds / calls)
+            if turn.slow:
+                self._sample(seconds / calls)
+            else:  # and they will not be: what `_sample` does, 0.3 µs less for each round
+                self._average += _WEIGHT * (seconds / calls - self._average)
         elif not turn.timed:
             turn.timed = True  # the next round will be measured
         else:
