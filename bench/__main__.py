@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import compiled, growth, machine, pace, prepare, table
+from bench import compiled, growth, machine, pace, prepare, reading, table
 from bench.measure import Outcome, measure
 from bench.process import ENV, ROOT, WORK
 from bench.profiles import PROFILES, QUICK, Profile
@@ -36,9 +36,8 @@ def main() -> int:
         results.resume()
     steady = pace.Pace(60 * arguments.patience)
     for profile in arguments.profiles:
-        if profile.name not in results:
-            _one(profile, arguments, cores, results, steady)
-    print(f"\n{results.data['seconds']:.0f} s in all; {pace.told(results.data['shares'])}.")
+        _one(profile, arguments, cores, results, steady)
+    print(f"\n{results.data['seconds']:.0f} s in all; quick for {pace.told(reading.shares(results.data))}.")
     return _write_page(results) if arguments.page else 0
 
 
@@ -49,29 +48,35 @@ def _one(
     results: Results,
     steady: pace.Pace,
 ) -> None:
-    started = time.monotonic()
-    outcomes = _run(profile, arguments, cores, steady)
-    results.data["shares"] += [share for outcome in outcomes for share in outcome.counted()[1]]
-    if outcomes:
+    known = results.known(profile.name)
+    outcomes = (
+        table.from_data(known) if known else [Outcome(server) for server in select(profile, arguments.only)]
+    )
+    missing = [outcome for outcome in outcomes if not outcome.attempts]
+    if missing:
+        started = time.monotonic()
+        _run(profile, missing, arguments, cores, steady)
         print(table.render(profile, outcomes), flush=True)
         results.add(profile.name, table.as_data(profile, outcomes), time.monotonic() - started)
 
 
 def _run(
-    profile: Profile, arguments: argparse.Namespace, cores: tuple[int, int], steady: pace.Pace
-) -> list[Outcome]:
+    profile: Profile,
+    outcomes: list[Outcome],
+    arguments: argparse.Namespace,
+    cores: tuple[int, int],
+    steady: pace.Pace,
+) -> None:
     """All rounds of one profile: the servers take turns, and another one begins each time."""
-    outcomes = [Outcome(server) for server in select(profile, arguments.only)]
     rounds = min(profile.rounds or arguments.rounds, arguments.rounds)
     for number in range(rounds):
-        turn = number % max(1, len(outcomes))
+        turn = number % len(outcomes)
         for outcome in outcomes[turn:] + outcomes[:turn]:
             if outcome.wrong:
                 continue
             _progress(f"{profile.name}, round {number + 1} of {rounds}: {outcome.server.name}")
             measure(outcome, profile, arguments.seconds, cores, steady)
     _progress("")
-    return outcomes
 
 
 def _subjects(only: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
@@ -110,7 +115,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--json", metavar="FILE", type=Path, help="write everything measured to FILE")
     parser.add_argument("--page", action="store_true", help="write docs/benchmarks.md and its charts")
-    parser.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with a run: what is missing or was never quick"
+    )
     arguments = parser.parse_args()
     _known(parser, arguments.only, sorted({server.group for server in SERVERS}))
     _known(parser, arguments.profiles, [p.series or p.name for p in ALL], [p.name for p in ALL])

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from bench import pace, worse
-from bench.reading import Data, number, series, servers_of, shown, single, value
+from bench.reading import Data, cell, number, series, servers_of, shares, shown, single, value
 from bench.results import read
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -100,7 +100,8 @@ def _opening(result: Data) -> str:
         "receives, counts the ends of heads and sends, and parses nothing. What fails is no candidate and "
         "stands at the end. "
         "Under load, time and requests count only while a fixed piece of work, timed on both cores every "
-        f"10 ms, takes as long as usual: {pace.told(result['shares'])}. "
+        f"10 ms, takes as long as usual: {pace.told(shares(result))}, in "
+        "parentheses. "
         "More, and what none of this says: [bench/README.md](../bench/README.md).",
     ]
     return "\n".join(lines)
@@ -119,10 +120,7 @@ def _profiles(result: Data, charts: dict[str, str]) -> list[str]:
     servers = shown(result)
     parts = []
     for key, heading in UNDER_LOAD:
-        rows = [
-            [_named(name, p, key), *(number(value(p, s, key)) for s in servers)]
-            for name, p in profiles.items()
-        ]
+        rows = [[_named(name, p, key), *(cell(p, s, key) for s in servers)] for name, p in profiles.items()]
         parts += [f"## {heading}", table(["", *map(_short, servers)], rows), _image(key, charts)]
     return parts + _streaming(profiles.get("stream20"))
 
@@ -161,7 +159,7 @@ def _logging(result: Data) -> list[str]:
     if profile is None:
         return []
     rows = [
-        [name, *(number(value(profile, name, key)) for key in WHAT)]
+        [name, *(cell(profile, name, key) for key in WHAT)]
         for name in profile["servers"]
         if value(profile, name, "cpu_us") is not None
     ]
@@ -198,7 +196,7 @@ def _growth(result: Data, charts: dict[str, str]) -> list[str]:
         parts.append(f"### {heading}")
         for key in keys:
             names = servers_of(points, key)
-            rows = [[f"{p['x']:,}", *(number(value(p, n, key)) for n in names)] for p in points]
+            rows = [[f"{p['x']:,}", *(cell(p, n, key) for n in names)] for p in points]
             parts += [f"{_sentence(WHAT[key])}", table([unit, *map(_short, names)], rows)]
         parts.append(_image(CHART_AFTER.get(name, ""), charts))
     return ["## How cost grows", _about_growth(), *parts] if parts else []
@@ -244,7 +242,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _numeric(rows: list[list[str]], column: int) -> bool:
-    return all(row[column][:1].isdigit() or row[column] in ("–", "failed") for row in rows)
+    return all(row[column].lstrip("(")[:1].isdigit() or row[column] in ("–", "failed") for row in rows)
 
 
 def _short(server: str) -> str:

@@ -25,6 +25,21 @@ def value(profile: Data, server: str, key: str) -> float | None:
     return median
 
 
+def quick(found: Data) -> bool:
+    """Of one server in one profile: it is of quick moments (watch.py), or nobody asked for such."""
+    return not found["shares"] or any(found["shares"])
+
+
+def shares(result: Data) -> list[float]:
+    """Of all rounds under load that count, what part of their time does (under_load.py)."""
+    return [
+        share
+        for profile in result["profiles"].values()
+        for found in profile["servers"].values()
+        for share in found["shares"]
+    ]
+
+
 def spread(profile: Data, server: str, key: str) -> tuple[float, float]:
     """The smallest and largest of the rounds."""
     values = [values[key] for values in profile["servers"][server]["rounds"] if key in values]
@@ -59,3 +74,11 @@ def number(amount: float | None) -> str:
     if amount >= 100:
         return f"{amount:,.0f}"
     return f"{amount:.1f}" if amount >= 10 else f"{amount:.2f}"
+
+
+def cell(profile: Data, server: str, key: str) -> str:
+    """The median as text; in parentheses where it is a time or a rate, and the machine was never quick."""
+    text = number(value(profile, server, key))
+    if text == "–" or key not in ("cpu_us", "rate") or quick(profile["servers"][server]):
+        return text
+    return f"({text})"

@@ -19,7 +19,7 @@ class Results:
 
     def __init__(self, path: Path | None, settings: Data, about: Data) -> None:
         self.path = path
-        self.data: Data = {"settings": settings, "about": about, "seconds": 0.0, "shares": [], "profiles": {}}
+        self.data: Data = {"settings": settings, "about": about, "seconds": 0.0, "profiles": {}}
 
     def resume(self) -> None:
         """Go on where the file ends. Raises SystemExit when it holds something else."""
@@ -32,8 +32,10 @@ class Results:
             )
         self.data = old
 
-    def __contains__(self, name: str) -> bool:
-        return name in self.data["profiles"]
+    def known(self, name: str) -> Data | None:
+        """What was measured of this profile."""
+        profile: Data | None = self.data["profiles"].get(name)
+        return profile
 
     def add(self, name: str, profile: Data, seconds: float) -> None:
         self.data["profiles"][name] = profile
@@ -53,7 +55,7 @@ def read(path: Path) -> Data:
     """Raises SystemExit when it is no result of ours."""
     try:
         data: Data = json.loads(path.read_text())
-        data["profiles"], data["settings"], data["shares"]
+        data["profiles"], data["settings"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SystemExit(f"{path}: no result of `python -m bench --json`: {error!r}") from error
     return data

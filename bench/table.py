@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from bench.measure import Outcome
 from bench.profiles import Profile
+from bench.reading import quick
+from bench.servers import SERVERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,8 @@ def as_data(profile: Profile, outcomes: list[Outcome]) -> dict[str, object]:
             "to_best_peer": ratios,
             "to_floor": floors,
             "rounds": outcome.counted()[0],
+            "shares": outcome.counted()[1],
+            "attempts": outcome.attempts,
             "failed": outcome.failed,
             "failures": outcome.failures,
             "notes": sorted(outcome.notes - {""}),
@@ -136,6 +141,19 @@ def as_data(profile: Profile, outcomes: list[Outcome]) -> dict[str, object]:
         "columns": [asdict(column) for column in shown],
         "servers": servers,
     }
+
+
+def from_data(data: dict[str, Any]) -> list[Outcome]:
+    """The outcomes that `as_data` has written; of a server that never had quick moments, an empty one."""
+    outcomes = []
+    for name, found in data["servers"].items():
+        outcome = Outcome(next(server for server in SERVERS if server.name == name))
+        if quick(found):
+            outcome.attempts, outcome.failures = found["attempts"], found["failures"]
+            outcome.rounds, outcome.shares = found["rounds"], found["shares"]
+            outcome.notes, outcome.wrong = set(found["notes"]), found["failed"]
+        outcomes.append(outcome)
+    return outcomes
 
 
 def _quotient(value: float | None, reference: float | None) -> float | None:

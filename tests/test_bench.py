@@ -1,5 +1,6 @@
 """The benchmark's judgements, on made-up measurements: no server is started, no peer is needed."""
 
+import json
 import os
 import socket
 import subprocess
@@ -39,7 +40,6 @@ def result(*outcomes: Outcome) -> dict[str, object]:
     about = {"date": "2026-01-02", "revision": "abc", "pronghorn": "pronghorn 9", "no_compiled_row": ""}
     about |= {"processor": "P", "kernel": "K", "python": "C"}
     results = Results(None, {"rounds": 3, "seconds": 2}, {**about, "versions": {"bjoern": "1"}})
-    results.data["shares"] += [0.5, 0.3, 0]
     results.add("hello", table.as_data(HELLO, list(outcomes)), 1.0)
     return results.data
 
@@ -85,7 +85,17 @@ class TestThePage:
         assert "| **hello**: the smallest request, 14 bytes answered | 20.0 | 10.0 | – |" in text
         assert "| µs/req | hello | 20.0 (×2.00) | – | bjoern: 10.0 |" in text
         assert "| hello | waitress | a \\| b |" in text
-        assert "as usual: 40% of the time of 2 rounds; in 1 it was too little, and all counts." in text
+        assert (
+            "as usual: 50% of the time of 2 rounds; in 0 it was too little, and all counts, in parenth"
+            in text
+        )
+
+    def test_what_was_never_quick_stands_in_parentheses(self) -> None:
+        never = outcome("bjoern", 10)
+        never.shares = [0]
+        text = page.render(result(outcome("pronghorn", 20), never), {})
+        assert "14 bytes answered | 20.0 | (10.0) |" in text
+        assert "| hello | 1.00 | 1.00 |" in text  # p99 is of all moments
 
     def test_each_series_has_a_place(self) -> None:
         assert {name for name, *_ in page.GROWTH} == {point.series for point in growth.points()}
@@ -106,8 +116,20 @@ class TestResuming:
         Results(tmp_path / "a", {"rounds": 3}, {}).add("hello", {"title": "x"}, 5.0)
         again = Results(tmp_path / "a", {"rounds": 3}, {})
         again.resume()
-        assert "hello" in again and "browser" not in again
+        assert again.known("hello") == {"title": "x"}
+        assert again.known("browser") is None
         assert again.data["seconds"] == 5.0
+
+    def test_what_was_never_quick_is_measured_again(self) -> None:
+        never = outcome("bjoern", 10, 11)
+        never.shares = [0, 0]
+        whole = [outcome("pronghorn", 20), never, outcome("waitress", failure="x")]
+        known = table.from_data(json.loads(json.dumps(table.as_data(HELLO, whole))))
+        assert [(o.server.name, o.attempts, o.rounds, o.failed) for o in known] == [
+            ("pronghorn", 1, whole[0].rounds, False),
+            ("bjoern", 0, [], False),
+            ("waitress", 1, [], True),
+        ]
 
     def test_other_settings_are_refused(self, tmp_path: Path) -> None:
         Results(tmp_path / "a", {"rounds": 3}, {}).save()
