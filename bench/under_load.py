@@ -16,7 +16,7 @@ from bench.watch import Counted, Watch
 ENOUGH = 0.3
 """Of a load's seconds must have been quick."""
 LEAST = 0.1
-"""When patience has ended, this will do; with less, all of the time counts."""
+"""Of all the time; with less, all of it counts. A neighbour who rests so rarely leaves no cache as it was."""
 MOST = 5
 """Loads of one round, arbitrary: so that one slow minute does not use up all patience."""
 
@@ -45,7 +45,7 @@ def run(profile: Profile, pid: int, port: int, seconds: int, cores: tuple[int, i
     whole = sum((watch.whole() for watch in watches), Counted())
     if not whole.octets:
         raise Failure("what the load generator reads cannot be seen in /proc/PID/io")
-    share = quick.seconds / whole.seconds if quick.seconds >= LEAST * seconds else 0.0
+    share = quick.seconds / whole.seconds if quick.seconds >= LEAST * whole.seconds else 0.0
     values = _values(loads, quick if share else whole) | {"pss_mb": pss(tree(pid)) / 1024}
     return Round(values, share, all(each.newcomer_answered for each in loads))
 
