@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import compiled, growth, machine, pace, prepare, reading, table
+from bench import compiled, growth, machine, pace, prepare, reading, table, watch
 from bench.measure import Outcome, measure
 from bench.process import ENV, ROOT, WORK
 from bench.profiles import PROFILES, QUICK, Profile
@@ -34,7 +34,8 @@ def main() -> int:
     results = Results(arguments.json, settings(arguments.rounds, arguments.seconds, arguments.only), about)
     if arguments.resume:
         results.resume()
-    steady = pace.Pace(60 * arguments.patience)
+    steady = pace.Pace(60 * arguments.patience, results.data.get("usual", float("inf")))
+    steady.add(watch.looks(cores))
     for profile in arguments.profiles:
         _one(profile, arguments, cores, results, steady)
     print(f"\n{results.data['seconds']:.0f} s in all; quick for {pace.told(reading.shares(results.data))}.")
@@ -57,6 +58,7 @@ def _one(
         started = time.monotonic()
         _run(profile, missing, arguments, cores, steady)
         print(table.render(profile, outcomes), flush=True)
+        results.data["usual"] = steady.usual()
         results.add(profile.name, table.as_data(profile, outcomes), time.monotonic() - started)
 
 

@@ -55,8 +55,13 @@ def measure(outcome: Outcome, profile: Profile, seconds: int, cores: tuple[int, 
             exact = outcome.server.role != "floor"
             extra = {"block_ms": blocks.lateness(port)} if profile.streams and exact else {}
             outcome.notes.add(verify(profile, port, exact))
-            _measure(outcome, profile, (pid, port), profile.seconds or seconds, cores, steady)
-            outcome.rounds[-1].update(extra)
+            length = profile.seconds or seconds
+            if profile.kind == "beside":
+                outcome.rounds.append(latency.run(port, profile.background, length))
+            elif profile.kind == "crowd":
+                outcome.rounds.append(crowd.run(pid, profile, port))
+            else:
+                _add(outcome, under_load.run(profile, pid, port, length, cores, steady), extra)
     except Failure as error:
         outcome.failures.append(_published(str(error)))
         outcome.wrong = isinstance(error, WrongAnswer)
@@ -69,22 +74,8 @@ def _published(text: str) -> str:
     return text.replace(f"{ROOT}/", "")
 
 
-def _measure(
-    outcome: Outcome,
-    profile: Profile,
-    at: tuple[int, int],
-    seconds: int,
-    cores: tuple[int, int],
-    steady: Pace,
-) -> None:
-    pid, port = at
-    if profile.kind == "beside":
-        outcome.rounds.append(latency.run(port, profile.background, seconds))
-    elif profile.kind == "crowd":
-        outcome.rounds.append(crowd.run(pid, profile, port))
-    else:
-        done = under_load.run(profile, pid, port, seconds, cores, steady)
-        outcome.rounds.append(done.values)
-        outcome.shares.append(done.share)
-        if not done.newcomers_answered:
-            raise Failure("new clients got no answer during the load")
+def _add(outcome: Outcome, done: under_load.Round, extra: Values) -> None:
+    outcome.rounds.append(done.values | extra)
+    outcome.shares.append(done.share)
+    if not done.newcomers_answered:
+        raise Failure("new clients got no answer during the load")

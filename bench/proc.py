@@ -1,4 +1,4 @@
-"""What /proc says of processes: times and memory."""
+"""What the kernel says of processes: times and memory."""
 
 from __future__ import annotations
 

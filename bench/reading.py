@@ -1,4 +1,4 @@
-"""What the page and the charts ask of a result (results.py)."""
+"""What the page, the charts and a run that goes on ask of a result (results.py)."""
 
 from __future__ import annotations
 

@@ -39,13 +39,13 @@ def run(profile: Profile, pid: int, port: int, seconds: int, cores: tuple[int, i
         loads.append(load.run(profile, port, seconds, watches[-1]))
         steady.add(watches[-1].durations())
         quick = sum((watch.quick(steady.usual()) for watch in watches), Counted())
-        enough = quick.seconds >= ENOUGH * seconds or len(loads) == MOST
-        if enough or not steady.again(seconds):
+        if quick.seconds >= ENOUGH * seconds or len(loads) == MOST or not steady.again(seconds):
             break
     whole = sum((watch.whole() for watch in watches), Counted())
     if not whole.octets:
         raise Failure("what the load generator reads cannot be seen in /proc/PID/io")
-    share = quick.seconds / whole.seconds if quick.seconds >= LEAST * whole.seconds else 0.0
+    enough = quick.octets > 0 and quick.seconds >= LEAST * whole.seconds
+    share = quick.seconds / whole.seconds if enough else 0.0
     values = _values(loads, quick if share else whole) | {"pss_mb": pss(tree(pid)) / 1024}
     return Round(values, share, all(each.newcomer_answered for each in loads))
 

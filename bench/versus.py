@@ -27,6 +27,7 @@ from bench.pace import Pace
 from bench.process import ROOT, WORK
 from bench.profiles import PROFILES, Profile
 from bench.servers import PRONGHORN, Server
+from bench.watch import looks
 
 NAMES: Sequence[str] = ("hello", "browser", "varied", "post1k", "connection", "stream20")
 PAIRS = 6
@@ -69,7 +70,9 @@ def main() -> int:
     print(f"The working tree against {revision} ({commit[:12]}): µs of processor time per request")
     profiles = [profile for profile in PROFILES if profile.name in arguments.profiles]
     pairs = {profile.name: (Outcome(servers[0]), Outcome(servers[1])) for profile in profiles}
-    _rounds(profiles, pairs, arguments.pairs, cores, Pace(PATIENCE))
+    steady = Pace(PATIENCE)
+    steady.add(looks(cores))
+    _rounds(profiles, pairs, arguments.pairs, cores, steady)
     return report(pairs)
 
 

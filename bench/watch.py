@@ -16,14 +16,19 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from bench import pace
-from bench.proc import cpu_time, spent
+from bench.proc import cpu_time
 
 PERIOD = 0.01
 """Seconds; a look takes 0.14 ms, which is 1.4 % of each core."""
 
+BEFORE = 4.0
+"""Seconds of looking before the first load: a neighbour who rests for a fiftieth of that is found out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
+    """cpu_ns: that the server has used since it began. octets: that the client has read so far."""
+
     at: float
     cpu_ns: int
     octets: int
@@ -55,7 +60,6 @@ class Watch:
     def over(self, client: int) -> Iterator[None]:
         """While the process `client` runs, or shorter."""
         threads = [threading.Thread(target=self._look, args=(core, client)) for core in self.looks]
-        self._ended.clear()
         for thread in threads:
             thread.start()
         try:
@@ -67,14 +71,12 @@ class Watch:
 
     def _look(self, core: int, client: int) -> None:
         os.sched_setaffinity(0, {core})
-        before = cpu_time(self._members)
         while not self._ended.wait(PERIOD):
             self.looks[core].append((time.monotonic(), pace.look()))
             if core == self._cores[1]:
                 # The client may have ended.
                 with suppress(OSError):
-                    octets = _read_by(client)
-                    used = spent(before, cpu_time(self._members))
+                    octets, used = _read_by(client), sum(cpu_time(self._members).values())
                     self.samples.append(Sample(time.monotonic(), used, octets))
 
     def durations(self) -> list[int]:
@@ -94,6 +96,14 @@ class Watch:
             if not usual / pace.TOLERATED <= took <= usual * pace.TOLERATED
         ]
         return _sum_up(self.samples, sorted(odd))
+
+
+def looks(cores: tuple[int, int]) -> list[int]:
+    """For a moment, while nothing is measured: how long they take, in nanoseconds."""
+    watch = Watch([], cores)
+    with watch.over(os.getpid()):
+        time.sleep(BEFORE)
+    return watch.durations()
 
 
 def _sum_up(samples: Sequence[Sample], odd: Sequence[float]) -> Counted:

@@ -155,6 +155,16 @@ class TestVersus:
         broken = outcome("pronghorn", failure="did not start")
         assert versus.report({"hello": (broken, outcome("pronghorn", 10))}) == 2
 
+    def test_pairs_count_in_which_the_machine_was_quick(self, capsys: pytest.CaptureFixture[str]) -> None:
+        new, old = outcome("pronghorn", 20, 10, 10, 10), outcome("pronghorn", 10, 10, 10, 30)
+        new.shares[0] = old.shares[3] = 0
+        new.rounds.append({"cpu_us": 11})
+        old.rounds.append({"cpu_us": 10})
+        new.shares.append(0.1)
+        old.shares.append(1)
+        assert versus.report({"hello": (new, old)}) == 0
+        assert "1.000 – 1.100" in capsys.readouterr().out
+
 
 @contextmanager
 def streaming(stamp: Callable[[], int]) -> Iterator[int]:
@@ -192,16 +202,6 @@ class TestStreaming:
         with streaming(lambda: time.monotonic_ns() + 1_000_000_000) as port:
             assert blocks.lateness(port) < 0
 
-    def test_pairs_count_in_which_the_machine_was_quick(self, capsys: pytest.CaptureFixture[str]) -> None:
-        new, old = outcome("pronghorn", 20, 10, 10, 10), outcome("pronghorn", 10, 10, 10, 30)
-        new.shares[0] = old.shares[3] = 0
-        new.rounds.append({"cpu_us": 11})
-        old.rounds.append({"cpu_us": 10})
-        new.shares.append(0.1)
-        old.shares.append(1)
-        assert versus.report({"hello": (new, old)}) == 0
-        assert "1.000 – 1.100" in capsys.readouterr().out
-
 
 class TestAMachineThatIsSlowAtTimes:
     def test_one_look_of_fifty_may_be_faster_than_usual(self) -> None:
@@ -210,6 +210,13 @@ class TestAMachineThatIsSlowAtTimes:
         assert steady.usual() == 36_000
         steady.add([70_000])
         assert steady.usual() == 46_000
+
+    def test_what_an_earlier_part_of_the_run_found_stays(self) -> None:
+        steady = pace.Pace(0, known=46_000)
+        steady.add([70_000] * 100)
+        assert steady.usual() == 46_000
+        steady.add([45_000] * 100)
+        assert steady.usual() == 45_000
 
     def test_a_look_is_processor_time_of_this_thread(self) -> None:
         before = time.thread_time_ns()
@@ -262,6 +269,13 @@ class TestSlices:
 
     def test_looks_outside_spoil_nothing(self) -> None:
         assert self.counted([(0.9, 200), (1.2, 200)]).octets == 3500
+
+    def test_looks_before_the_first_load(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(watch, "BEFORE", 0.2)
+        cores = sorted(os.sched_getaffinity(0))
+        found = watch.looks((cores[0], cores[-1]))
+        assert len(found) >= 2
+        assert min(found) > 0
 
     def test_a_process_is_watched(self) -> None:
         """It computes for a moment, reads 50,000 octets, and waits to be ended."""
