@@ -251,6 +251,7 @@ class HandlerLog(AccessLog):
     def __init__(self, handler_class: type, server: Server) -> None:
         self._class = handler_class
         self._server = server
+        self.from_begin = False
 
     def write(self, exchange: Exchange, head: Head | None, sent: int) -> None:
         line, status = exchange.request.line, head.code if head is not None else 0

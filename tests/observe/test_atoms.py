@@ -38,12 +38,11 @@ def lines(format: str, exchange: Exchange, *requests: Request) -> list[str]:
     compiled = compile_format(format)
     asked = Asked(compiled, exchange.peer)
     answer = head("200 OK", ("Content-Type", "text/plain"), ("X-Id", "7"))
-    found = []
-    for request in (exchange.request, *requests):
-        exchange.request = request
-        asked.read(request)
-        found.append(compiled.line(asked, exchange, answer, 1234).removesuffix("\n"))
-    return found
+    seen = compiled.see(exchange) if compiled.see else ()
+    found = compiled.lines(
+        [(asked, request, answer, 1234, time.time(), seen) for request in (exchange.request, *requests)]
+    )
+    return [text.removesuffix("\n") for text in found]
 
 
 @pytest.mark.parametrize(
@@ -83,12 +82,16 @@ def test_each_atom(atom: str, text: str) -> None:
 
 
 def test_the_time_is_the_end_of_the_request_in_the_local_zone(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr(time, "time", lambda: now[0])
-    stamp = atoms.Stamp().text
+    monkeypatch.setitem(atoms._SCOPE, "stamp", atoms.Stamp())
+    place = exchange()
+    asked = Asked(compile_format(""), place.peer)
     # The clock may be set back.
-    for now[0] in (1_800_000_001.5, 1_800_000_001.9, 1_800_000_002.0, 1_800_000_000.999):
-        assert datetime.strptime(stamp(), "[%d/%b/%Y:%H:%M:%S %z]").timestamp() == int(now[0])
+    ends = (1_800_000_001.5, 1_800_000_001.9, 1_800_000_002.0, 1_800_000_000.999)
+    ended: list[atoms.Ended] = [(asked, place.request, NO_HEAD, 0, now, ()) for now in ends]
+    texts = compile_format("%(t)s").lines(ended)
+    for now, text in zip(ends, texts, strict=True):
+        assert datetime.strptime(text, "[%d/%b/%Y:%H:%M:%S %z]\n").timestamp() == int(now)
+    assert compile_format("%(t)30s").lines(ended) == [f"{text:>31}" for text in texts]
 
 
 @pytest.mark.parametrize(
@@ -175,9 +178,12 @@ def test_a_refused_request_line_and_a_unix_peer(monkeypatch: pytest.MonkeyPatch)
     refused = Refused(None, None)
     format = compile_format('%(h)s "%(r)s" %(m)s %(H)s %(s)s "%(f)s" %({x}o)s %({x}e)s %(D)s %(L)s')
     asked = Asked(format, refused.peer)
-    asked.read(refused.request)
-    assert format.line(asked, refused, head("400 Bad Request"), 0) == '- "-" - - 400 "-" - - 0 0.000000\n'
-    assert format.line(asked, refused, NO_HEAD, 0) == '- "-" - - 0 "-" - - 0 0.000000\n'
+    assert format.see is not None
+    seen, bad = format.see(refused), head("400 Bad Request")
+    assert format.lines([(asked, refused.request, each, 0, 0.0, seen) for each in (bad, NO_HEAD)]) == [
+        '- "-" - - 400 "-" - - 0 0.000000\n',
+        '- "-" - - 0 "-" - - 0 0.000000\n',
+    ]
 
 
 def test_h69_quotes_and_controls_cannot_leave_their_place() -> None:
@@ -212,9 +218,9 @@ def test_a_name_in_a_format_is_a_name_whatever_is_in_it(name: str, kind: str) ->
     place = exchange(fields=fields, environ={name: "found"})
     format = compile_format(f"a'b\"c\\ %({{{name}}}{kind})s")
     asked = Asked(format, None)
-    asked.read(place.request)
     answer = SimpleNamespace(code=200, fields=[(name, "found")])
-    assert format.line(asked, place, answer, 0) == "a'b\"c\\ found\n"
+    seen = format.see(place) if format.see else ()
+    assert format.lines([(asked, place.request, answer, 0, 0.0, seen)]) == ["a'b\"c\\ found\n"]
 
 
 @given(st.text())

@@ -24,17 +24,38 @@ class Wanted(Protocol):
     def places(self) -> Mapping[bytes, Sequence[int]]: ...
 
 
+# Arbitrary: a request's texts are kept for the connection's next one, which may be slow to come, unless they
+# are longer than this. Escaped, a head can be four times as long as it came.
+_KEPT_MOST = 4096
+
+
 class Asked:
-    """One connection's last request, as texts. The connection's owner.
+    """One connection's last request, as texts. Whoever makes the log's lines.
 
     line: a text for each of `line_texts`. fields: one for each of `field_texts`, "-" where there is nothing.
+    large: too large to be kept; then it is to be told `forget`.
     """
 
-    __slots__ = ("_base", "_line", "_section", "_shown", "_wanted", "fields", "line", "peer", "request")
+    __slots__ = (
+        "_base",
+        "_line",
+        "_section",
+        "_shown",
+        "_wanted",
+        "fields",
+        "large",
+        "line",
+        "peer",
+        "request",
+    )
 
     def __init__(self, wanted: Wanted, peer: tuple[str, int] | None) -> None:
         self._wanted = wanted
         self.peer = (peer[0] if peer else "") or "-"
+        self.forget()
+
+    def forget(self) -> None:
+        """There was no request."""
         self.request: Request | None = None
         self.line: list[str] = []
         self.fields: list[str] = []
@@ -43,6 +64,7 @@ class Asked:
         self._section: Section | None = None
         self._base: list[str] = []  # `fields` without the request's changes
         self._shown: dict[int, Sequence[int]] = {}  # by index of a field: its places in `fields`
+        self.large = False
 
     def read(self, request: Request) -> None:
         """Make the texts that are not the last request's."""
@@ -58,6 +80,7 @@ class Asked:
             if index in self._shown:
                 self._change(self._shown[index], value)
         self.request = request
+        self.large = sum(map(len, self.line)) + sum(map(len, self.fields)) > _KEPT_MOST
 
     def _texts(self, section: Section) -> list[str]:
         makers, places = self._wanted.field_texts, self._wanted.places

@@ -81,8 +81,8 @@ class Exchange(Protocol):
 
     @property
     def environ(self) -> dict[str, Any] | None:
-        """The application's."""
+        """The application's, where the log wants it."""
 
     @property
     def started(self) -> float:
-        """time.monotonic(); 0.0 where nothing ran."""
+        """time.monotonic(), where the log wants it; 0.0 where nothing ran."""

@@ -7,4 +7,4 @@ cdef class Commons:
     cdef public list answered
     cdef public double idle_deadline
     cdef public object began, on_signal, abandon, pulse, routing, deadlines, stuck, observer
-    cdef public bint orphan
+    cdef public bint from_begin, orphan

@@ -25,6 +25,7 @@ class Commons:
         "began",
         "clock",
         "deadlines",
+        "from_begin",
         "idle_deadline",
         "observer",
         "on_signal",
@@ -43,6 +44,8 @@ class Commons:
         """When a connection that becomes idle in this round is to be looked at: see Connection.expired."""
         self.observer: Observer | None = None
         """Told of each exchange; set in `run`."""
+        self.from_begin = False
+        """Whether exchanges are told when their calls begin; set in `run`."""
         # To be set before `run`, by whoever wants it
         self.began: Callable[[], None] | None = None
         """Called in `run` when connections are accepted."""

@@ -328,9 +328,8 @@ class Connection(Polled):
             elif self.h1.content is not None:
                 environ["wsgi.input"] = BytesIO(self.h1.content)
                 self.h1.content = None
-            if worker.observer is not None:
-                exchange.environ = environ
-                exchange.begin_call()
+            if worker.from_begin:
+                exchange.begin_call(environ)
             self.phase = CALL
             worker.application.call(exchange, environ)
             if body is not None:

@@ -126,8 +126,7 @@ class Deadlines:
         self._worker.log.error(
             "%s %s waited %.1f s for a thread: answered with 503", line.method, line.target, now - since
         )
-        exchange.environ = None
-        exchange.begin_call()
+        exchange.begin_call(None)
         exchange.started = since
         connection.phase = CALL  # the leader's own
         connection.answer(BUSY)

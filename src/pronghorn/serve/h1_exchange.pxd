@@ -23,7 +23,7 @@ cdef class H1Exchange:
     cdef public double started
     cdef public bint reset
 
-    cpdef begin_call(self)
+    cpdef begin_call(self, dict environ)
     @cython.locals(h1=CH1Connection, octets=bytes, outbox=COutbox, more=object, sent=Py_ssize_t, stamp=bytes, persist=bint)
     cpdef respond(self, CResponseHead head, bytes block, bint goes_on=*)
     cpdef inform(self, bytes lines)
@@ -32,3 +32,4 @@ cdef class H1Exchange:
     cpdef send(self, bytes block)
     cpdef end(self)
     cpdef abort(self)
+    cpdef _observed(self)

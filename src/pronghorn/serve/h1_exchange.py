@@ -79,10 +79,9 @@ class H1Exchange:
         self.reset = False
         """The connection must be reset: only so can the client see that the content is not complete."""
 
-    def begin_call(self) -> None:
-        """A call for `request` begins; only where an observer wants to know."""
-        self.head = None
-        self.sent = 0
+    def begin_call(self, environ: dict[str, object] | None) -> None:
+        """A call for `request` begins; only where somebody wants to know when, or its environ."""
+        self.environ = environ
         self.started = monotonic()
 
     def forget(self) -> None:
@@ -128,6 +127,7 @@ class H1Exchange:
 
     def begin(self, head: ResponseHead, length: int | None) -> bool:
         self.head = head
+        self.sent = 0
         self._before = self._h1.begin(
             self.request, head, length, self._clock.stamp, self._persistence.persist
         )
@@ -165,9 +165,7 @@ class H1Exchange:
             self._outbox.put(octets)
         else:
             self._outbox.release()  # what was held back
-        if self._observer is not None:
-            self._observer(self, self.head, self.sent)
-            self.environ = None
+        self._observed()
 
     def abort(self) -> None:
         self.reset = self._h1.until_close and self._h1.writing is Writing.BODY
@@ -178,9 +176,15 @@ class H1Exchange:
             except ClientDisconnected:
                 pass
         self._before = b""
+        self._observed()
+
+    def _observed(self) -> None:
+        """The end of what was begun, or of nothing."""
         if self._observer is not None:
             self._observer(self, self.head, self.sent)
             self.environ = None
+        self.head = None
+        self.sent = 0
 
 
 class Progress(IntEnum):
@@ -258,8 +262,8 @@ class SeizableExchange(H1Exchange):
         """Seconds that this request may take, where its route says so."""
         self.until = 0.0
 
-    def begin_call(self) -> None:
-        super().begin_call()
+    def begin_call(self, environ: dict[str, object] | None) -> None:
+        super().begin_call(environ)
         self.progress = NOTHING
         self.until = 0.0
         self.own = None

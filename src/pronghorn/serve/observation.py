@@ -20,6 +20,11 @@ class Observation:
         self.after_request: Callable[[], None] | None = None
         """Called after each exchange, in the thread that ended it."""
 
+    @property
+    def from_begin(self) -> bool:
+        """Whether somebody wants to know when a call began, or its environ."""
+        return self.tally is not None or (self.access is not None and self.access.from_begin)
+
     def observer(self) -> Observer | None:
         """Whom exchanges tell. Where only one wants to know, there is no step between: 0.1 µs."""
         if self.after_request is None:

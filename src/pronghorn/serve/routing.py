@@ -67,9 +67,8 @@ def try_at_once(
         return False, environ
     environ[ANSWER] = answer
     connection.phase = CALL
-    if worker.observer is not None:
-        exchange.environ = environ
-        exchange.begin_call()
+    if worker.from_begin:
+        exchange.begin_call(environ)
     worker.quick_application.call(exchange, environ)
     connection.phase = RETURNED
     return True, None

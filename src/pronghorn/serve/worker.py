@@ -150,9 +150,9 @@ class Worker(Commons):
 
     def run(self) -> None:
         """Serve until stopped. With one thread, the calling thread runs the calls."""
-        # With deadlines, too: exchanges must be told when their calls begin.
         observation = self.observation
-        self.observer = observation.observer() or (None if self.deadlines is None else observation.ended)
+        self.observer = observation.observer()
+        self.from_begin = observation.from_begin or self.deadlines is not None
         if self.options.threads > 1:
             self.crew.habit.interval.open(self.options.switch_interval)
         if self.pulse is not None:
