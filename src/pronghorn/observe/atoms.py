@@ -81,6 +81,8 @@ class Format:
             )
         if spec[-1] != "s" and name not in _NUMBERS:
             raise ValueError(f"The access-log atom %({name}){spec} is not a number: write %({name})s.")
+        if name == "s" and spec == "s":
+            return "{codes[head.code]}"
         expression = self._expression(name)
         return f"{{{expression}}}" if spec == "s" else f"{{'%{spec}' % ({expression},)}}"
 
@@ -177,6 +179,7 @@ def _user(authorization: str) -> str:
 
 _SCOPE = {
     "stamp": Stamp(),
+    "codes": tuple(map(str, range(1000))),  # to make each anew takes 0.05 µs
     "monotonic": time.monotonic,
     "getpid": os.getpid,
     "_o": _response_field,
