@@ -17,6 +17,10 @@ from pronghorn.observe.record import NO_HEAD, Exchange, Head
 
 _log = logging.getLogger("pronghorn.error")
 
+# What ended while a thread wrote is written in its next turn, because the lock was taken. Not for ever: the
+# thread may lead. Arbitrary.
+_TURNS = 3
+
 # Some 8 KiB of lines, stdio's usual buffer; arbitrary.
 _FLUSH_AT = 80
 
@@ -79,14 +83,15 @@ class AccessLog:
 
     def flush(self) -> None:
         """Write what has come together; at once back if another thread is at it."""
-        again = bool(self._unwritten)
-        # And what ends meanwhile: its thread has found the lock taken.
-        while (self._ended or again) and self._writing.acquire(blocking=False):
-            again = False
+        wanted = self._ended or self._unwritten
+        for _ in range(_TURNS):
+            if not wanted or not self._writing.acquire(blocking=False):
+                return
             try:
                 self._write_out()
             finally:
                 self._writing.release()
+            wanted = self._ended
 
     def _write_out(self) -> None:
         ended = self._ended[:]
