@@ -167,8 +167,9 @@ class TestVersus:
 
 
 @contextmanager
-def streaming(stamp: Callable[[], int]) -> Iterator[int]:
-    """The port of a server whose blocks say that they were yielded at that time."""
+def streaming(stamp: Callable[[int], int], closes: bool = False) -> Iterator[int]:
+    """The port of a server whose blocks say that they were yielded at that time. stamp: by the answer's number
+    on its connection, from 0."""
 
     def serve() -> None:
         while True:
@@ -177,9 +178,12 @@ def streaming(stamp: Callable[[], int]) -> Iterator[int]:
             except OSError:
                 return
             with client:
-                client.recv(1000)
-                made = b"%0*d%s" % (apps.STAMP_DIGITS, stamp(), apps.CHUNK[apps.STAMP_DIGITS :])
-                client.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + made * apps.CHUNKS)
+                for number in range(1 if closes else blocks.USED + 1):
+                    client.recv(1000)
+                    made = b"%0*d%s" % (apps.STAMP_DIGITS, stamp(number), apps.CHUNK[apps.STAMP_DIGITS :])
+                    head = b"" if closes else b"Transfer-Encoding: chunked\r\n"
+                    client.sendall(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + made * apps.CHUNKS)
+                    client.sendall(b"" if closes else b"\r\n0\r\n\r\n")
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve)
@@ -192,14 +196,24 @@ def streaming(stamp: Callable[[], int]) -> Iterator[int]:
 class TestStreaming:
     def test_blocks_that_wait_are_found(self) -> None:
         with (
-            streaming(lambda: time.monotonic_ns() - 50_000_000) as port,
+            streaming(lambda number: time.monotonic_ns() - 50_000_000) as port,
             pytest.raises(WrongAnswer, match="does not stream"),
         ):
             blocks.lateness(port)
 
-    def test_blocks_in_time(self) -> None:
+    def test_blocks_that_wait_only_on_a_connection_that_was_used_are_found(self) -> None:
+        """As those of a server that leaves Nagle's algorithm on (RFC 896)."""
+        late = {blocks.USED: -50_000_000}
+        with (
+            streaming(lambda number: time.monotonic_ns() + late.get(number, 1_000_000_000)) as port,
+            pytest.raises(WrongAnswer, match="does not stream"),
+        ):
+            blocks.lateness(port)
+
+    @pytest.mark.parametrize("closes", [False, True])
+    def test_blocks_in_time(self, closes: bool) -> None:
         # From a second ahead, so that a busy machine is never late.
-        with streaming(lambda: time.monotonic_ns() + 1_000_000_000) as port:
+        with streaming(lambda number: time.monotonic_ns() + 1_000_000_000, closes) as port:
             assert blocks.lateness(port) < 0
 
 
