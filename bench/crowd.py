@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack
 
 from bench.proc import cpu_time, pss, spent
-from bench.process import WrongAnswer, tree
+from bench.process import WrongAnswer, leaves, tree
 from bench.profiles import Profile
 
 # So many are on their way at once; no backlog is shorter.
@@ -23,7 +23,7 @@ def run(pid: int, profile: Profile, port: int) -> dict[str, float]:
     time.sleep(SETTLE)
     members = tree(pid)
     before, used = pss(members), cpu_time(members)
-    heaviest = max(pss([member]) for member in members)
+    heaviest = max(pss([member]) for member in leaves(pid))
     with ExitStack() as stack:
         started = time.perf_counter()
         for done in range(0, profile.connections, WAVE):

@@ -17,7 +17,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 CROWD = (
     ("idle_mb", "PSS idle, MB"),
-    ("worker_mb", "its largest process, MB"),
+    ("worker_mb", "a worker of it, MB"),
     ("connection_kb", "PSS per connection, KiB"),
     ("accept_rate", "connections accepted and answered/s"),
     ("accept_us", "µs of processor per connection"),

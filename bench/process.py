@@ -57,14 +57,26 @@ def running(server: Server, profile: Profile, cores: set[int]) -> Iterator[tuple
 
 def tree(pid: int) -> list[int]:
     """The process and all its descendants."""
-    children: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and (parent := _parent(int(entry))):
-            children.setdefault(parent, []).append(int(entry))
+    children = _children()
     found = [pid]
     for member in found:
         found += children.get(member, [])
     return found
+
+
+def leaves(pid: int) -> list[int]:
+    """Those of the tree that have no children: the workers, without a master."""
+    children = _children()
+    return [member for member in tree(pid) if member not in children]
+
+
+def _children() -> dict[int, list[int]]:
+    """By parent, of all processes."""
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and (parent := _parent(int(entry))):
+            children.setdefault(parent, []).append(int(entry))
+    return children
 
 
 def last_words() -> str:

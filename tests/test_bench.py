@@ -16,7 +16,7 @@ import pytest
 from bench import apps, blocks, growth, load, pace, page, table, under_load, versus, watch, worse
 from bench.measure import Outcome
 from bench.prepare import PEERS
-from bench.process import WrongAnswer
+from bench.process import WrongAnswer, leaves, tree
 from bench.profiles import PROFILES
 from bench.results import Results
 from bench.servers import SERVERS, Server, select
@@ -215,6 +215,18 @@ class TestStreaming:
         # From a second ahead, so that a busy machine is never late.
         with streaming(lambda number: time.monotonic_ns() + 1_000_000_000, closes) as port:
             assert blocks.lateness(port) < 0
+
+
+def test_workers_are_the_processes_without_children() -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])",
+    ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as master:
+        eventually(lambda: len(tree(master.pid)) == 2, "there is a worker")
+        assert leaves(master.pid) == tree(master.pid)[1:]
+        master.communicate(b"\n")
 
 
 class TestAMachineThatIsSlowAtTimes:
