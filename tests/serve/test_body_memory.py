@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pronghorn.observe.access import AccessLog
+from pronghorn.observe.atoms import COMBINED
 from pronghorn.serve.worker import Worker
 from pronghorn.wsgi.input import MEMORY_MOST, SMALL, BodyMemory, RequestBody
 from tests.serve.apps import digest, octets, process_memory
@@ -182,16 +183,19 @@ def test_a_drain_that_cuts_gives_it_back() -> None:
 # Behind the call
 
 
+@pytest.mark.parametrize("format", ["", COMBINED, "%({x}e)s"])
+@pytest.mark.parametrize("timeout", [0, PATIENCE])
 @pytest.mark.parametrize("size", [1000, SIZE])
-def test_a_body_is_gone_with_its_call(size: int) -> None:
-    """Also where an observer is told of each exchange, and the next body is slow to come."""
+def test_a_body_is_gone_with_its_call(size: int, timeout: float, format: str) -> None:
+    """Also where somebody is told of each exchange, and the next body is slow to come."""
     inputs: list[weakref.ref[Any]] = []
 
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         inputs.append(weakref.ref(environ["wsgi.input"]))
         return sums(environ, start_response)
 
-    with server_of(app, access=AccessLog("/dev/null")) as server, server.connect() as client:
+    access = AccessLog("/dev/null", format) if format else None
+    with server_of(app, access=access, request_timeout=timeout) as server, server.connect() as client:
         client.send(head("POST", "/", length=size) + bytes(size))
         assert client.read_answer("POST").body.decode() == digest([bytes(size)])
         client.send(head("POST", "/", length=SIZE) + b"\0")

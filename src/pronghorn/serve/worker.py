@@ -151,7 +151,8 @@ class Worker(Commons):
     def run(self) -> None:
         """Serve until stopped. With one thread, the calling thread runs the calls."""
         observation = self.observation
-        self.observer = observation.observer()
+        # With deadlines, too: somebody has to let go of the environ.
+        self.observer = observation.observer() or (None if self.deadlines is None else observation.ended)
         self.from_begin = observation.from_begin or self.deadlines is not None
         if self.options.threads > 1:
             self.crew.habit.interval.open(self.options.switch_interval)
