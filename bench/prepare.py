@@ -35,6 +35,7 @@ def prepare() -> None:
         )
     WORK.mkdir(exist_ok=True)
     _be_alone()
+    (WORK / "access.log").unlink(missing_ok=True)  # those of many runs would grow to gigabytes
     _build_floor(compiler)
     _install()
     if not _newer(pages.DATABASE, HERE / "pages.py"):
