@@ -30,7 +30,7 @@ _KEPT_MOST = 4096
 
 
 class Asked:
-    """One connection's last request, as texts. Whoever makes the log's lines.
+    """One connection's last request, as texts. Whoever makes the log's lines calls it; no two at once.
 
     line: a text for each of `line_texts`. fields: one for each of `field_texts`, "-" where there is nothing.
     large: too large to be kept; then it is to be told `forget`.

@@ -81,9 +81,9 @@ class Format:
             )
         if spec[-1] != "s" and name not in _NUMBERS:
             raise ValueError(f"The access-log atom %({name}){spec} is not a number: write %({name})s.")
-        if name == "s" and spec == "s":
-            return "{codes[head.code]}"
         expression = self._expression(name)
+        if spec[-1] != "s":
+            expression = f"int({expression})"
         return f"{{{expression}}}" if spec == "s" else f"{{'%{spec}' % ({expression},)}}"
 
     def _expression(self, name: str) -> str:
@@ -91,7 +91,7 @@ class Format:
         if name in _EXPRESSIONS:
             return _EXPRESSIONS[name]
         if name in _OF_DURATION:
-            return self._see(_OF_DURATION[name])
+            return self._take(_OF_DURATION[name])
         if name in _OF_LINE:
             self.line_texts.append(_OF_LINE[name])
             return f"asked.line[{len(self.line_texts) - 1}]"
@@ -102,7 +102,7 @@ class Format:
                 return self._field(name[1:-2], escape)
             self._names.append(name[1:-2].lower() if name[-1] == "o" else name[1:-2])
             name, place = name[-1], len(self._names) - 1
-            return f"_o(names[{place}], head)" if name == "o" else self._see(f"_e(names[{place}], exchange)")
+            return f"_o(names[{place}], head)" if name == "o" else self._take(f"_e(names[{place}], exchange)")
         atoms = [*_EXPRESSIONS, *_OF_DURATION, *_OF_LINE, *_OF_FIELD]
         meant = nearest(name, atoms)
         hint = f"did you mean %({meant})s?" if meant else f"there are {' '.join(atoms)}."
@@ -114,7 +114,8 @@ class Format:
         self.places.setdefault(name.lower().encode("latin-1", "replace"), []).append(place)
         return f"fields[{place}]"
 
-    def _see(self, expression: str) -> str:
+    def _take(self, expression: str) -> str:
+        """Have `see` do it, and stand for what it saw."""
         self._seen.append(expression)
         return f"seen[{len(self._seen) - 1}]"
 
@@ -214,7 +215,7 @@ _EXPRESSIONS = {
     "h": "asked.peer",
     "l": "'-'",
     "t": "at",
-    "s": "head.code",
+    "s": "codes[head.code]",
     "B": "sent",
     "b": "sent",
     "p": "f'<{getpid()}>'",

@@ -32,4 +32,4 @@ cdef class H1Exchange:
     cpdef send(self, bytes block)
     cpdef end(self)
     cpdef abort(self)
-    cpdef _observed(self)
+    cdef _tell(self, object observer)

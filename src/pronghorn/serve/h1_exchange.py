@@ -127,7 +127,6 @@ class H1Exchange:
 
     def begin(self, head: ResponseHead, length: int | None) -> bool:
         self.head = head
-        self.sent = 0
         self._before = self._h1.begin(
             self.request, head, length, self._clock.stamp, self._persistence.persist
         )
@@ -165,7 +164,8 @@ class H1Exchange:
             self._outbox.put(octets)
         else:
             self._outbox.release()  # what was held back
-        self._observed()
+        if self._observer is not None:
+            self._tell(self._observer)
 
     def abort(self) -> None:
         self.reset = self._h1.until_close and self._h1.writing is Writing.BODY
@@ -176,13 +176,13 @@ class H1Exchange:
             except ClientDisconnected:
                 pass
         self._before = b""
-        self._observed()
-
-    def _observed(self) -> None:
-        """The end of what was begun, or of nothing."""
         if self._observer is not None:
-            self._observer(self, self.head, self.sent)
-            self.environ = None
+            self._tell(self._observer)
+
+    def _tell(self, observer: Observer) -> None:
+        """Of the end of what was begun, or of nothing."""
+        observer(self, self.head, self.sent)
+        self.environ = None
         self.head = None
         self.sent = 0
 
