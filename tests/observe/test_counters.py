@@ -162,3 +162,5 @@ def test_octets_of_content_are_those_that_left(
     access.close()
     assert (tmp_path / "access.log").read_text() == f"{method} {status[:3]} {sent}\n" * 2
     assert value(counters, "pronghorn_response_content_bytes_total") == 2 * sent
+    # From the call's begin, not from the machine's.
+    assert 0 < value(counters, "pronghorn_request_duration_seconds_sum") < 20

@@ -183,16 +183,17 @@ def test_a_drain_that_cuts_gives_it_back() -> None:
 # Behind the call
 
 
+@pytest.mark.parametrize("kind", [list, iter])
 @pytest.mark.parametrize("format", ["", COMBINED, "%({x}e)s"])
 @pytest.mark.parametrize("timeout", [0, PATIENCE])
 @pytest.mark.parametrize("size", [1000, SIZE])
-def test_a_body_is_gone_with_its_call(size: int, timeout: float, format: str) -> None:
+def test_a_body_is_gone_with_its_call(size: int, timeout: float, format: str, kind: Any) -> None:
     """Also where somebody is told of each exchange, and the next body is slow to come."""
     inputs: list[weakref.ref[Any]] = []
 
-    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
         inputs.append(weakref.ref(environ["wsgi.input"]))
-        return sums(environ, start_response)
+        return kind(sums(environ, start_response))
 
     access = AccessLog("/dev/null", format) if format else None
     with server_of(app, access=access, request_timeout=timeout) as server, server.connect() as client:

@@ -1,12 +1,22 @@
 """Answers that come bit by bit, and answers that must not wait for each other."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from pronghorn.http.h1.connection import H1Connection
+from pronghorn.http.limits import Limits
+from pronghorn.http.response import ResponseHead
+from pronghorn.net.transport import TlsTransport
+from pronghorn.serve.clock import Clock
+from pronghorn.serve.h1_exchange import H1Exchange, Persistence
+from pronghorn.serve.outbox import Held, Outbox
+from pronghorn.serve.streams import Streams
 from tests.serving import PATIENCE, head, serving, until
 from tests.wsgi.answers import Body, wait
 
@@ -200,3 +210,23 @@ def test_a_queued_request_does_not_hold_back_the_answers_before_it() -> None:
         assert client.read_answer().body == b"/1"
         assert client.read_answer().status == 400
         assert other.read_answer().body == b"/hold"
+
+
+def test_an_answer_that_never_began_is_not_told_as_the_stream_before_it() -> None:
+    told: list[tuple[Any, int]] = []
+    log = logging.getLogger("pronghorn.error")
+    h1 = H1Connection(Limits())
+    request = h1.receive(head("GET", "/"))
+    transport: Any = TlsTransport(SimpleNamespace(send=len))  # takes everything
+    outbox = Outbox(transport, lambda: None, lambda: False, Held(), Streams(log))
+    exchange = H1Exchange(
+        h1, outbox, Clock(), Persistence(True), None, lambda _, head, sent: told.append((head, sent))
+    )
+    assert request is not None
+    exchange.request = request
+    answer = ResponseHead("200 OK", [])
+    exchange.begin(answer, None)
+    exchange.send(b"hello")
+    exchange.end()
+    exchange.abort()
+    assert told == [(answer, 5), (None, 0)]
