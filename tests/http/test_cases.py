@@ -34,3 +34,15 @@ def test_cut_in_two_anywhere(case: Case):
 def test_byte_by_byte(case: Case):
     whole = read([case.data], case.limits, case.scheme)
     assert read(bytewise(case.data), case.limits, case.scheme) == whole
+
+
+@pytest.mark.parametrize(
+    "request_octets",
+    [b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\na", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"],
+)
+def test_empty_lines_are_counted_for_each_request_anew(request_octets: bytes):
+    """Section 2.2: also in segments of their own, before a head that is recognised as the last one."""
+    for parts in ([request_octets + b"\r\n"] * 4, [request_octets, b"\r\n"] * 4):
+        verdict = read(parts)
+        assert len(verdict.requests) == 4
+        assert verdict.end == "done"

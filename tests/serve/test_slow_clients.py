@@ -7,12 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pronghorn.observe.access import AccessLog
 from tests.serve.process import process
 from tests.serving import PATIENCE, Client, CutOff, Server, head, serving, until
+from tests.wsgi.answers import hello
 
 LATE = 1.5
 """Seconds that a time limit may be late on a busy machine; the server's own resolution is 0.05."""
@@ -369,3 +372,25 @@ def test_a_full_disk_under_answers_nobody_reads() -> None:
         for client in clients:
             assert len(client.read_answer().body) == BIG
         assert server.get("/quick") == b"quick"
+
+
+@pytest.mark.parametrize(
+    "request_octets",
+    [
+        head("HEAD", "/x", length=5) + b"ab",
+        head("HEAD", "/x", "Transfer-Encoding: chunked") + b"5\r\nab",
+        b"HEAD /x HTTP/1.1\r\nHo",
+    ],
+    ids=["sized", "chunked", "head"],
+)
+def test_an_incomplete_head_request_gets_no_content(request_octets: bytes, tmp_path: Path) -> None:
+    """RFC 9110 section 9.3.2, RFC 9112 section 8."""
+    path = tmp_path / "access.log"
+    with serving(hello, access=AccessLog(str(path))) as server, server.connect() as client:
+        client.send(request_octets)
+        client.finish_sending()
+        assert client.read_answer("HEAD").status == 400
+        client.assert_end()
+        until(lambda: path.read_text() != "", "it is logged")
+        begun = request_octets.find(b"\r\n\r\n") > 0
+        assert ('"HEAD /x HTTP/1.1" 400 0' if begun else '"-" 400 0') in path.read_text()

@@ -138,7 +138,7 @@ class ChunkedBody:
             if len(data) - at > longest + 1:
                 self._too_long()
             return -1
-        if feed == at or data[feed - 1] != 0x0D:
+        if feed == at or data.find(b"\r", at, feed) != feed - 1:
             raise ProtocolError(400, "a line that does not end with CRLF", "RFC 9112 section 2.2")
         return feed - 1
 

@@ -98,6 +98,7 @@ class H1Connection:
             memo = self._memo
             request = memo.request
             if data == memo.whole and request is not None and not request.section.has_body:
+                self._skipped = 0
                 return request
         else:
             old = len(partial)
@@ -130,6 +131,7 @@ class H1Connection:
             line_end = data.find(b"\r\n", start, end + 2)
             request = memo.parse(data[start:line_end], data[line_end:end])
             end += 4
+        self._skipped = 0
         if request.section.has_body:
             end += self._begin_body(request, end)
         self._pos = end
@@ -178,7 +180,8 @@ class H1Connection:
             self._partial_line = old = end
         elif partial[old - 1] == 0x0D:
             old -= 1
-        check_block(bytes(partial[old : limits.limit_request_head]))
+        # A CR at the end: its LF may be on its way, or behind the limit.
+        check_block(bytes(partial[old : limits.limit_request_head]).removesuffix(b"\r"))
         if len(partial) > limits.limit_request_head + 3 or (
             len(partial) > limits.limit_request_head
             and len(partial.rstrip(b"\r\n")) > limits.limit_request_head
@@ -239,10 +242,9 @@ class H1Connection:
 
     def end_of_input(self) -> None:
         """The client's end of stream: a ProtocolError in the middle of a message (RFC 9112 section 8)."""
-        middle = self.reading is Reading.BODY or self._partial is not None
-        self.refuse()
-        if middle:
+        if self.reading is Reading.BODY or self._partial is not None:
             raise ProtocolError(400, "the message is incomplete", "RFC 9112 section 8")
+        self.refuse()
 
     def refuse(self) -> None:
         """Look at nothing more that the client sends (RFC 9112 section 9.6)."""
