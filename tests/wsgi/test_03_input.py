@@ -232,3 +232,16 @@ def test_p38_bodies_in_memory_and_on_disk_read_the_same(framing: str, size: int)
     with serving(app) as server, server.connect() as client:
         assert client.ask(request).body == b"hello"
     assert found == [(str(size), body, b"")]
+
+
+def test_p41_a_stream_on_disk_may_be_detached() -> None:
+    """P-41: whatever the application does with it, is no defect of the server's."""
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        environ["wsgi.input"].detach()
+        return hello(environ, start_response)
+
+    with serving(app) as server, server.connect() as client:
+        for _ in range(2):
+            assert client.ask(framed(bytes(1_200_000), "length")).body == b"hello"
+        assert "defect" not in server.log

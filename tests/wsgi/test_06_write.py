@@ -1,11 +1,15 @@
 """PEP 3333: the write() callable. CHECKLIST P-57 to P-59."""
 
+import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 
+from pronghorn.errors import ClientDisconnected
+from pronghorn.http.request import NO_REQUEST
+from pronghorn.wsgi.call import Application
 from tests.serving import head, serving
 from tests.wsgi.answers import answer_to, start, wait
 
@@ -130,3 +134,148 @@ def test_p59_writing_after_the_end_is_an_error() -> None:
         with pytest.raises(Exception, match=r"\S"):
             kept[0](b"EVIL")
         assert client.ask(head("GET", "/second")).body == b"fine"
+
+
+class Exchange:
+    """Notes what is sent. The first block takes until the response has ended, or a moment if it waits."""
+
+    request = NO_REQUEST
+    body = None
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.sending = threading.Event()
+        self._ended = threading.Event()
+
+    def _slowly(self, what: str) -> None:
+        self.sending.set()
+        self._ended.wait(0.1)
+        self.told.append(what)
+
+    def _end(self, what: str) -> None:
+        self.told.append(what)
+        self._ended.set()
+
+    def inform(self, lines: bytes) -> None:
+        self._slowly("hints")
+
+    def begin(self, head: object, length: object) -> bool:
+        self.told.append("begin")
+        return True
+
+    def send(self, block: bytes) -> None:
+        if block == b"late":
+            self._slowly("late")
+        else:
+            self.told.append("block")
+
+    def respond(self, head: object, block: bytes, goes_on: bool = False) -> None:
+        self._end("respond")
+
+    def end(self) -> None:
+        self._end("end")
+
+    def abort(self) -> None:
+        self._end("abort")
+
+
+def broken() -> Iterator[bytes]:
+    raise ValueError("on purpose")
+    yield b""
+
+
+@pytest.mark.parametrize(
+    ("result", "fields", "ending"),
+    [
+        ([], (), "end"),
+        ([b"one"], (), "end"),
+        ([b"one", b"two"], (), "end"),
+        (iter([b"one"]), (), "end"),
+        (broken(), (), "abort"),
+        ([], (("Content-Length", "9"),), "abort"),
+    ],
+    ids=["nothing", "one block", "two blocks", "iterator", "error", "too short"],
+)
+def test_p59_the_end_waits_for_a_write_in_another_thread(
+    result: Iterable[bytes], fields: Any, ending: str
+) -> None:
+    """P-59: a block that is being sent cannot come after the end, into the next response."""
+    exchange = Exchange()
+    refused = []
+
+    def app(environ: Any, start_response: Any) -> Iterable[bytes]:
+        write = start(start_response, *fields)
+
+        def go_on() -> None:
+            write(b"late")
+            try:
+                while True:
+                    write(b"later")
+            except Exception as error:
+                refused.append(error)
+
+        thread = threading.Thread(target=go_on)
+        thread.start()
+        wait(exchange.sending)
+        threads.append(thread)
+        return result
+
+    threads: list[threading.Thread] = []
+    Application(app, logging.getLogger("quiet")).call(exchange, {})
+    threads[0].join()
+    assert [one for one in exchange.told if one != "block"] == ["begin", "late", ending]
+    assert exchange.told[-1] == ending
+    assert len(refused) == 1
+
+
+def test_p59_hints_in_another_thread_come_before_the_response() -> None:
+    """RFC 8297: as with write(), what is being sent has its turn."""
+    exchange = Exchange()
+
+    def app(environ: Any, start_response: Any) -> Iterable[bytes]:
+        hints = threading.Thread(target=environ["wsgi.early_hints"], args=([("Link", "</a>")],))
+        hints.start()
+        threads.append(hints)
+        wait(exchange.sending)
+        start(start_response)
+        return [b"content"]
+
+    threads: list[threading.Thread] = []
+    Application(app, logging.getLogger("quiet")).call(exchange, {})
+    threads[0].join()
+    assert exchange.told == ["hints", "respond"]
+
+
+class Gone(Exchange):
+    """The client is no longer there."""
+
+    def respond(self, head: object, block: bytes, goes_on: bool = False) -> None:
+        raise ClientDisconnected("on purpose")
+
+
+def swallow(write: Callable[[bytes], object]) -> list[bytes]:
+    with pytest.raises(ClientDisconnected):
+        write(b"content")
+    return []
+
+
+def replace(write: Callable[[bytes], object]) -> list[bytes]:
+    swallow(write)
+    raise ValueError("on purpose")
+
+
+def leave(write: Callable[[bytes], object]) -> list[bytes]:
+    write(b"content")
+    return []
+
+
+@pytest.mark.parametrize("answer", [swallow, replace, leave])
+def test_p59_a_client_that_has_left_is_told_of_once(answer: Callable[[Any], list[bytes]]) -> None:
+    """By `abort`, which the access log has its line from; also where the application keeps it to itself."""
+    exchange = Gone()
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        return answer(start(start_response, ("Content-Length", "7")))
+
+    Application(app, logging.getLogger("quiet")).call(exchange, {})
+    assert exchange.told == ["abort"]

@@ -357,3 +357,26 @@ def test_p67_an_error_before_output_is_a_500(app: Any, method: str) -> None:
             assert b"Traceback" not in answer.body
         assert "secret-detail" in server.log
         assert app.__name__ in server.log
+
+
+class Fickle:
+    """Gives text, and raises when it is asked for anything else."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(["text"])
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+    def __call__(self, environ: Any, start_response: Any) -> "Fickle":
+        start_response("200 OK", [PLAIN])
+        return self
+
+
+def test_p67_an_object_that_raises_for_each_attribute_gets_its_500() -> None:
+    """P-67: also while the server looks for the place of an error."""
+    with serving(Fickle()) as server:
+        assert server.get().status == 500
+        assert "the response's blocks must be bytes, not str" in server.log
+        assert "test_07_framing.py" in server.log
+        assert "defect" not in server.log

@@ -112,12 +112,12 @@ class RequestBody:
         if self._file is not None:
             try:
                 self._file.close()
-            except OSError:
-                pass  # a full disk, told already
+            except (OSError, ValueError):
+                pass  # a full disk, told already; ValueError: the application has detached it
             self._file = None
         try:
             self.stream.close()  # whoever still has the environ must not keep the octets with it
-        except (OSError, BufferError):
+        except (OSError, ValueError, BufferError):
             pass  # BufferError: the application has a view of them, and they are its own now
         self._blocks = []
         self._memory.give_back(self)

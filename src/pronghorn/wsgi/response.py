@@ -7,6 +7,8 @@ Nothing is sent before there is content (PEP 3333, "The start_response() Callabl
 never breaks the framing that was announced.
 """
 
+import contextlib
+import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -18,6 +20,8 @@ from pronghorn.http.response import ResponseHead
 
 Headers = list[tuple[str, str]]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+
+_making = threading.Lock()
 
 _HEADS_MOST = 64
 """Statuses whose last head is remembered; an application uses a handful."""
@@ -95,6 +99,7 @@ class Response:
         "complete",
         "done",
         "head",
+        "sending",
     )
 
     def __init__(self, exchange: Exchange, heads: Heads, warn: Callable[[str], None]) -> None:
@@ -110,7 +115,9 @@ class Response:
         self.complete = False
         """So has all the content, or it was cut off; the exchange is over, while the iterable may go on."""
         self.done = False
-        """Nothing more can be sent."""
+        """write() can send nothing more."""
+        self.sending: Any = None
+        """Held by whoever sends: write() may be called by any thread. Made when first needed."""
 
     def start_response(
         self, status: str, headers: Headers, exc_info: ExcInfo | None = None
@@ -138,15 +145,41 @@ class Response:
 
     def early_hints(self, headers: Headers) -> None:
         """`wsgi.early_hints`: send 103 with these fields (RFC 8297), checked like a final response's."""
-        if self.begun or self.done:
-            return
         fields = _checked_headers(headers)
         lines = [f"{name}: {value}\r\n" for name, value in fields if name.lower() not in _NOT_IN_HINTS]
         text = "HTTP/1.1 103 Early Hints\r\n" + "".join(lines) + "\r\n"
-        self._exchange.inform(text.encode("latin-1"))
+        with self._turn():
+            if not self.begun and not self.done:
+                self._exchange.inform(text.encode("latin-1"))
+
+    def _turn(self) -> Any:
+        """The lock `sending`. Not there from the start: most responses are one block, and need none."""
+        if self.sending is None:
+            with _making:
+                if self.sending is None:
+                    self.sending = threading.RLock()
+        return self.sending
+
+    def no_more(self) -> None:
+        """write() sends nothing from now on; whoever is at it in another thread ends first."""
+        self.done = True
+        # Who writes makes the lock before it looks at `done`, and we the other way round.
+        if self.sending is not None:
+            with self.sending:
+                pass
+
+    def interrupted(self) -> None:
+        """RequestTimeout, which comes anywhere, may have kept this thread from letting go of `sending`."""
+        with contextlib.suppress(RuntimeError):  # it is not held, or no longer
+            while self.sending is not None:
+                self.sending.release()
 
     def write(self, block: bytes) -> None:
-        """The imperative way to send (PEP 3333, "The write() Callable")."""
+        """The imperative way to send (PEP 3333, "The write() Callable"). Any thread."""
+        with self._turn():
+            self._write(block)
+
+    def _write(self, block: bytes) -> None:
         if self.done:
             raise ApplicationError(
                 "write() was called after the response was complete (PEP 3333, write).",
@@ -154,7 +187,7 @@ class Response:
             )
         block = checked_block(block)
         try:
-            sent = not block or self.send(block)
+            sent = not block or self._send(block)
         except (ApplicationError, ClientDisconnected):
             raise
         except BaseException:
@@ -168,6 +201,10 @@ class Response:
 
     def send(self, block: bytes) -> bool:
         """Send a non-empty block, the head before the first. False: there must be no more."""
+        with self._turn():
+            return self._send(block)
+
+    def _send(self, block: bytes) -> bool:
         if not self.begun:
             head = self.head
             if head is not None and head.content_length == len(block):
@@ -177,7 +214,8 @@ class Response:
                 try:
                     self._exchange.respond(head, block, True)
                 except ClientDisconnected:
-                    self.complete = True  # nobody is there to miss it
+                    self._exchange.abort()  # here: who called write() may keep this to itself
+                    self.complete = True
                     raise
                 self.complete = True  # not before: what was not sent must be seen to be missing
                 return True
@@ -218,15 +256,16 @@ class Response:
 
     def whole(self, block: bytes) -> None:
         """The response's whole content is at hand."""
+        self.no_more()
         head = self.head
         if head is None:
             raise _not_started()
         if not self.begun and (head.content_length is None or head.content_length == len(block)):
-            self.begun = self.done = True
+            self.begun = True
             self._exchange.respond(head, block)
             return
         if block:
-            self.send(block)
+            self._send(block)
         self.finish()
 
     def send_region(self, file: int, offset: int, count: int) -> None:
@@ -241,16 +280,16 @@ class Response:
 
     def finish(self) -> None:
         """The iterable has ended."""
+        self.no_more()
         head = self.head
         if head is None:
             raise _not_started()
         if not self.begun:
             if not head.content_length:
-                self.begun = self.done = True
+                self.begun = True
                 self._exchange.respond(head, b"", True)
                 return
             self.begin(None)
-        self.done = True
         if self.complete:
             return
         if self._follows and self._left:
