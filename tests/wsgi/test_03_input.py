@@ -238,7 +238,7 @@ def test_p41_a_stream_on_disk_may_be_detached() -> None:
     """P-41: whatever the application does with it, is no defect of the server's."""
 
     def app(environ: Any, start_response: Any) -> list[bytes]:
-        environ["wsgi.input"].detach()
+        environ["wsgi.input"].detach().close()
         return hello(environ, start_response)
 
     with serving(app) as server, server.connect() as client:
