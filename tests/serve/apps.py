@@ -44,6 +44,16 @@ def _file(size: int) -> Any:
     return file
 
 
+def ticks(errors: Any) -> Iterator[bytes]:
+    """Never ends by itself."""
+    try:
+        while True:
+            yield b"tick\n"
+            time.sleep(0.02)
+    finally:
+        errors.write("the ticks have been cleaned up\n")
+
+
 def site(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     route = environ["PATH_INFO"]
     query = environ["QUERY_STRING"]
@@ -68,6 +78,8 @@ def site(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         body = [bytes(int(query))]
     elif route == "/generator":
         body = octets(int(query))
+    elif route == "/ticks":
+        body = ticks(environ["wsgi.errors"])
     elif route == "/file":
         body = environ["wsgi.file_wrapper"](_file(int(query)))
     elif route == "/digest":

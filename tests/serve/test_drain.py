@@ -234,3 +234,26 @@ def test_int_of_an_idle_server_is_clean() -> None:
         assert server.wait() == 0
         kept.assert_end()
         assert server.complaints == []
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_call_that_is_cut_off_cleans_up(threads: int, number: signal.Signals) -> None:
+    """CHECKLIST P-10: close() is called at a shutdown, too."""
+    with process(threads=threads, graceful_timeout=0.2) as server, server.connect() as client:
+        client.send(head("GET", "/ticks"))
+        client.read_until(b"tick")
+        server.signal(number)
+        assert server.wait() == 1
+        assert "the ticks have been cleaned up" in server.log
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_answer_without_a_length_that_is_cut_off_does_not_look_complete(number: signal.Signals) -> None:
+    """RFC 9112 section 8: it ends with the connection, so a reset says that it was not all."""
+    with process(graceful_timeout=0.2) as server, server.connect() as client:
+        client.send(head("GET", "/ticks", version="1.0"))
+        client.read_until(b"tick")
+        server.signal(number)
+        with pytest.raises(ConnectionResetError):
+            client.read_to_end()

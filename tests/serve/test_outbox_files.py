@@ -197,3 +197,20 @@ def test_closed_while_a_part_is_about_to_wait(path: Path, monkeypatch: pytest.Mo
     put_file(desk, path)
     monkeypatch.undo()
     assert desk.outbox.held() == 0
+
+
+def test_a_file_does_not_follow_what_was_given_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The leader closes the outbox between the head and the file: what waited before is lost, and so is all."""
+    desk = Desk(room=4)
+    desk.outbox.put(b"an earlier answer")
+    desk.wire.room = ENDLESS
+    fstat = os.fstat
+
+    def give_up(fd: int) -> os.stat_result:
+        desk.outbox.close()
+        return fstat(fd)
+
+    monkeypatch.setattr(os, "fstat", give_up)
+    with pytest.raises(ClientDisconnected):
+        put_file(desk, path)
+    assert desk.wire.taken == b"an e"

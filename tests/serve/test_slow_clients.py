@@ -1,6 +1,7 @@
 """Clients that are slow, stalled or gone: each has its time, none has a thread, and none spoils the rest."""
 
 import resource
+import select
 import socket
 import struct
 import threading
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from pronghorn.observe.access import AccessLog
-from tests.serve.process import process
+from tests.serve.process import connected, process
 from tests.serving import PATIENCE, Client, CutOff, Server, head, serving, until
 from tests.wsgi.answers import hello
 
@@ -394,3 +395,18 @@ def test_an_incomplete_head_request_gets_no_content(request_octets: bytes, tmp_p
         until(lambda: path.read_text() != "", "it is logged")
         begun = request_octets.find(b"\r\n\r\n") > 0
         assert ('"HEAD /x HTTP/1.1" 400 0' if begun else '"-" 400 0') in path.read_text()
+
+
+@pytest.mark.parametrize("size", [4_300_000, 13_000_000], ids=["after the call", "during the call"])
+def test_an_answer_without_a_length_that_times_out_does_not_look_complete(size: int) -> None:
+    """RFC 9112 section 8: it ends with the connection, so a reset says that it was not all."""
+    with process(write_timeout=1) as server, connected(server.port, 4096) as client:
+        client.send(head("GET", f"/generator?{size}", version="1.0"))
+        client.read_until(b"\r\n\r\n")
+        poll = select.poll()
+        poll.register(client.socket, select.POLLHUP)
+        assert poll.poll(PATIENCE * 1000), (
+            "the server gives up, and the client is told while it does not read"
+        )
+        with pytest.raises(ConnectionResetError):
+            client.read_to_end()

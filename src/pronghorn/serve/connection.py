@@ -180,7 +180,7 @@ class Connection(Polled):
             if self.outbox.waiting and self._mask & WRITE:
                 self.outbox.close()
         elif self.phase in (FLUSH, LINGER):
-            self.close()
+            self.close(reset=self.phase is FLUSH and self.h1.until_close)
 
     def _rest(self) -> None:
         """It has been idle for DROWSY: give back what makes the next request quick, 4 KiB."""
@@ -411,7 +411,7 @@ class Connection(Polled):
         except ClientDisconnected:
             pass
         if outbox.broken:
-            self.close()
+            self.close(reset=self.exchange.reset)
             return False
         if outbox.waiting:
             self.move(FLUSH)

@@ -5,6 +5,7 @@ moment (a request may be on its way), and is over when the last connection is go
 recycling and fewer workers all go this way.
 """
 
+import threading
 import time
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -28,6 +29,9 @@ _IDLE_MOMENT = 1.0
 _IDLE_LONG = 0.1
 """Seconds that a drain waits for a request which may be on its way: on a connection used a moment ago, and
 on one that has been idle for long."""
+
+_UNWIND = 0.5
+"""Seconds that the one thread has to end its call, whose client is gone: as others have (`Crew.join`)."""
 
 _NAMED_MOST = 10
 """Requests that the log names when they are cut off."""
@@ -54,18 +58,23 @@ class Stage(IntEnum):
 
 
 class Drain:
-    """Leader only, but for `asked`."""
+    """Leader only, but for `ask`."""
 
     def __init__(self, worker: "Worker") -> None:
         self._worker = worker
         self.asked = End.NOT_YET
-        """Any thread raises it."""
+        self._asking = threading.RLock()  # a signal may come in between
         self.stage = Stage.SERVING
         self.alarm = NEVER
         """When `step` wants to be called next."""
         self._late = self._until = NEVER
         self.clean = True
         """Nothing was cut off."""
+
+    def ask(self, end: End) -> None:
+        """End this way, unless a quicker one was asked for. Any thread."""
+        with self._asking:
+            self.asked = max(self.asked, end)
 
     def step(self, now: float) -> None:
         """Each round, once an end was asked for."""
@@ -104,8 +113,11 @@ class Drain:
         """stuck: a call still runs."""
         worker = self._worker
         self.stage = Stage.OVER
-        if stuck and worker.options.threads == 1 and worker.abandon is not None:
-            worker.abandon()
+        # Where the one thread that calls leads, no call keeps the process.
+        if stuck and not worker.crew.leader.may_call and worker.abandon is not None:
+            worker.crew.stop()
+            if not worker.crew.first_ended.wait(_UNWIND):
+                worker.abandon()
 
     def _begin(self, now: float) -> None:
         worker = self._worker

@@ -234,6 +234,8 @@ class Outbox:
             return
         self._put_ahead(ahead)
         status = os.fstat(file)
+        if self.broken:  # what waited may have been given up meanwhile
+            raise self._lost()
         if not self.waiting:
             try:
                 sent = self._transport.send_file(file, offset, min(count, FILE_MOST))

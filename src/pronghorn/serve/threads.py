@@ -110,6 +110,8 @@ class Crew(Generic[Task]):
         self._wanted: Member | None = None  # rests, and is to have the lead again
         self._give_back = False  # there is one; read without the lock
         self._over = threading.Event()
+        self.first_ended = threading.Event()
+        """With one thread: the calling thread of `work` runs no call any more."""
         self._waiter = 0  # the thread that only waits
         self._lead = lead
         self._run = run
@@ -135,6 +137,7 @@ class Crew(Generic[Task]):
         first.give(Order.LEAD)
         if self._alone:
             self._member(first)
+            self.first_ended.set()
         self._waiter = threading.get_ident()
         self._over.wait()
 

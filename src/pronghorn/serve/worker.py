@@ -168,7 +168,7 @@ class Worker(Commons):
         self.crew.work()
         self.crew.join(0.5)
         for connection in list(self.connections):
-            connection.close()  # its call is stuck
+            connection.close(reset=True)  # its call is stuck
         self.poller.close()
         self._bell.close()
 
@@ -200,7 +200,7 @@ class Worker(Commons):
 
     def leave(self, end: End) -> None:
         """End this way, unless a quicker way was asked for. Any thread."""
-        self.drain.asked = max(self.drain.asked, end)
+        self.drain.ask(end)
         self._bell.ring()
 
     def log_stacks(self) -> None:
