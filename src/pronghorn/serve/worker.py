@@ -168,7 +168,7 @@ class Worker(Commons):
         self.crew.work()
         self.crew.join(0.5)
         for connection in list(self.connections):
-            connection.close(reset=True)  # its call is stuck
+            connection.close(reset=connection.h1.until_close)  # its call is stuck
         self.poller.close()
         self._bell.close()
 
