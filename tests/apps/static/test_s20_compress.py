@@ -90,6 +90,22 @@ def test_s20_fresh_siblings_are_left_alone(root: Path) -> None:
     assert gzip.decompress((root / "app.js.gz").read_bytes()).endswith(b"more\n")
 
 
+@pytest.mark.parametrize("old", [TEXT.encode(), os.urandom(5000)], ids=["text", "noise"])
+def test_s20_a_rollback_brings_back_what_is_sent(root: Path, old: bytes) -> None:
+    """The file has its old time again, so what was compressed of the later one is newer."""
+    write(root, "app.js", TEXT + "later\n")
+    compress(str(root))
+    write(root, "app.js", old, age=10**9)
+    compress(str(root))
+    for coding in CODINGS:
+        answer = get(Static(root), "/app.js", accept_encoding=coding)
+        sibling = root / f"app.js{CODINGS[coding]}"
+        assert answer.body == (sibling.read_bytes() if sibling.exists() else old)
+        assert not sibling.exists() or sibling.stat().st_mtime_ns == LONG_AGO * 10**9 - 10**9
+    if (root / "app.js.gz").exists():
+        assert gzip.decompress(get(Static(root), "/app.js", accept_encoding="gzip").body) == old
+
+
 def test_s20_a_source_that_changes_meanwhile_is_newer(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(root, "app.js", TEXT)
 

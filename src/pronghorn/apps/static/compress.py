@@ -12,6 +12,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,7 +71,7 @@ class Summary:
     written: int = 0
     """Compressed files that are new."""
     fresh: int = 0
-    """That were there already and not older than their source."""
+    """That were there already, with the time of their source."""
     useless: int = 0
     """Files of types that are compressed already, very small or very large ones, and what did not shrink."""
     octets_before: int = 0
@@ -151,8 +152,9 @@ def _one(path: str, compressors: dict[str, Callable[[bytes], bytes]]) -> Summary
 
 
 def _is_fresh(path: str, coding: str, source: os.stat_result) -> bool:
+    """By the time that `_write` gives it. A newer one is of content that has been rolled back since."""
     try:
-        return os.stat(path + CODINGS[coding]).st_mtime_ns >= source.st_mtime_ns
+        return os.stat(path + CODINGS[coding]).st_mtime_ns == source.st_mtime_ns
     except FileNotFoundError:
         return False
 
@@ -165,6 +167,8 @@ def _write_siblings(path: str, compressors: dict[str, Callable[[bytes], bytes]],
         packed = compressor(data)
         if len(packed) > _WORTH * len(data):
             summary.useless += 1
+            with suppress(FileNotFoundError):
+                os.unlink(path + CODINGS[coding])  # of other content, and perhaps newer: it would be sent
             continue
         _write(path + CODINGS[coding], packed, status)
         summary.written += 1
