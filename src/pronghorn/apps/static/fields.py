@@ -128,7 +128,7 @@ def of_not_modified(fields: Headers) -> Headers:
 
 
 def _cache_control(value: str | int) -> str:
-    if isinstance(value, int) or value.isdecimal():
+    if isinstance(value, int) or (value.isascii() and value.isdecimal()):
         return f"public, max-age={value}"
     return _IMMUTABLE if value == "immutable" else value
 

@@ -92,6 +92,8 @@ class StaticOptions:
         for name in ("max_age", "cache_entries", "cache_memory"):
             if (getattr(self, name) or 0) < 0:
                 raise ConfigError(f"{name} of a static root must not be negative.")
+        if isinstance(self.max_age, bool):
+            raise ConfigError(f"max_age of a static root must be seconds or None, not {self.max_age}.")
         self._check_fields()
 
     def _check_fields(self) -> None:
@@ -127,8 +129,17 @@ class StaticOptions:
 
 
 def _check_cache(pattern: str, said: str | int) -> None:
-    """A single word may be a directive that we do not know, but hardly one that is nearly one of these."""
+    """Seconds are not negative (RFC 9111 section 1.2.2); text is a directive, or a whole value.
+
+    A single word may be a directive that we do not know, but hardly one that is nearly one of these.
+    """
+    if isinstance(said, bool) or not isinstance(said, int | str) or str(said).lstrip(" \t").startswith("-"):
+        raise ConfigError(
+            f"cache of {pattern!r}: {said!r} is neither a number of seconds nor a value of Cache-Control.",
+            mend='Such as 3600, "immutable", "no-cache" or "private, max-age=60".',
+        )
     if isinstance(said, str) and said not in _DIRECTIVES:
+        _check_value(f"cache of {pattern!r}", said)
         meant = nearest(said, _DIRECTIVES, 0.8)
         if meant and said.lower() not in _DIRECTIVES:
             raise ConfigError(
