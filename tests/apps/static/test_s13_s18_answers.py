@@ -271,6 +271,23 @@ def test_s16_more_fields(root: Path) -> None:
     assert calls == ["/a.woff2"]
 
 
+def test_s16_a_last_modified_of_the_options_decides_conditions(root: Path) -> None:
+    """RFC 9110 section 13.1.3: what a client was told is what it asks with."""
+    between, late = "Fri, 01 Jan 2010 00:00:00 GMT", "Sun, 01 Feb 2026 00:00:00 GMT"
+
+    def add(headers: Any, path: str, url: str) -> None:
+        headers["Last-Modified"] = late
+
+    for app in (
+        Static(root, add_headers_function=add),
+        Static(root, headers={"*.txt": {"last-modified": late}}),
+    ):
+        assert get(app, "/file.txt").one("last-modified") == late
+        assert get(app, "/file.txt", if_modified_since=late).status == 304
+        assert get(app, "/file.txt", if_modified_since=between).status == 200
+        assert get(app, "/file.txt", if_unmodified_since=between).status == 412
+
+
 def test_s16_cors(root: Path) -> None:
     write(root, "a.woff2", "font")
     for options, font, text in [

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from pronghorn.apps.static.dates import http_date
 from pronghorn.apps.static.sendfile import SendFile
-from tests.apps.static.harness import Answer, get, write
+from tests.apps.static.harness import LONG_AGO, Answer, get, write
 from tests.serving import serving
 
 
@@ -113,6 +114,30 @@ def test_another_status_or_method_is_kept(root: Path) -> None:
     assert (answer.status, answer.body) == (402, b"content of the file")
     answer = sent(root, f"{root}/file.txt", method="POST", if_none_match="*")
     assert (answer.status, answer.body) == (200, b"content of the file")
+
+
+EARLY, FILES, LATE = (http_date(LONG_AGO + seconds) for seconds in (-3600, 0, 3600))
+
+
+@pytest.mark.parametrize("said", [EARLY, LATE])
+def test_conditions_are_decided_by_the_last_modified_that_is_sent(root: Path, said: str) -> None:
+    """RFC 9110 sections 13.1.3 to 13.1.5: the application's, where it gives one."""
+    inner = Sending(("X-Sendfile", f"{root}/file.txt"), ("Last-Modified", said))
+    app = SendFile(inner, roots=[str(root)])
+    assert get(app, "/").one("last-modified") == said
+    assert get(app, "/", if_modified_since=said).status == 304
+    assert get(app, "/", if_unmodified_since=said).status == 200
+    assert get(app, "/", if_modified_since=FILES).status == (304 if said == EARLY else 200)
+    assert get(app, "/", if_unmodified_since=FILES).status == (200 if said == EARLY else 412)
+    assert get(app, "/", range="bytes=0-1", if_range=said).status == 206
+    assert get(app, "/", range="bytes=0-1", if_range=FILES).status == 200
+
+
+def test_a_last_modified_that_is_no_date_decides_nothing(root: Path) -> None:
+    inner = Sending(("X-Sendfile", f"{root}/file.txt"), ("Last-Modified", "yesterday"))
+    app = SendFile(inner, roots=[str(root)])
+    assert get(app, "/", if_modified_since=FILES).status == 304
+    assert get(app, "/", if_modified_since=EARLY).status == 200
 
 
 @pytest.mark.parametrize("late", [False, True])

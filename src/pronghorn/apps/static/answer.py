@@ -8,6 +8,7 @@ from typing import Any
 from pronghorn.apps.static import ranges
 from pronghorn.apps.static.cache import Descriptor, StartResponse
 from pronghorn.apps.static.conditional import FAILED, NOT_MODIFIED, evaluate, range_applies
+from pronghorn.apps.static.dates import parse_http_date
 from pronghorn.apps.static.fields import Headers, modified, of_not_modified
 from pronghorn.apps.static.quoting import Quoter
 from pronghorn.wsgi.file_wrapper import FilePart, FileWrapper
@@ -68,7 +69,9 @@ class FileAnswer:
         self._fields = fields
         self._size = status.st_size
         self._stamp = stamp_of(status)
-        self._modified = min(modified(status), int(now))
+        # RFC 9110 sections 13.1.3 to 13.1.5 compare with what the answer says, which may not be the file's.
+        said = parse_http_date(value_of(fields, "last-modified"), now)
+        self._modified = min(modified(status), int(now)) if said is None else said
         self._content = content
         self._descriptor = descriptor
         self._refuse = refuse
