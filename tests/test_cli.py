@@ -92,6 +92,7 @@ def test_check_config_loads_the_application_and_binds_nothing(folder: Path) -> N
         (["shop:app", "--threads", "0"], 5, "--threads: 0"),
         (["shop:app", "--chdir", "nowhere"], 5, "--chdir: 'nowhere'"),
         (["shop:app", "--access-logfile", "no/such/file"], 5, "--access-logfile"),
+        (["shop:app", "--user", "no-such-user"], 5, "'no-such-user' on this machine.\n  --user\n"),
     ],
 )
 def test_exit_codes_and_errors(arguments: list[str], code: int, hint: str, folder: Path) -> None:

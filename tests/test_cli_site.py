@@ -56,6 +56,18 @@ def test_check(site: Path) -> None:
     assert code == 5 and "pronghorn.toml:13 (route.try)" in text and "Did you mean 'shop'?" in text
 
 
+def test_an_unknown_user_is_told_by_check_and_start_with_its_place(site: Path) -> None:
+    for key, place in ("user", "pronghorn.toml:1 (user)"), ("group", "pronghorn.toml:1 (group)"):
+        (site / "pronghorn.toml").write_text(f'{key} = "no-such-name"\n' + SITE)
+        said = f"Error: There is no {key} 'no-such-name' on this machine.\n  {place}\n"
+        for command in (["check"], ["shop:app"], ["shop:app", "--no-master"]):
+            code, text = refused(site, *command)
+            assert code == 5 and text.startswith(said), text
+    (site / "pronghorn.toml").write_text(SITE)
+    code, text = refused(site, "check", environ={"PRONGHORN_USER": "no-such-name"})
+    assert code == 5 and "\n  PRONGHORN_USER\n" in text
+
+
 def test_config(site: Path) -> None:
     text = done(site, "config", "--threads", "2")
     assert re.search(r"^threads = 2 +# --threads$", text, re.MULTILINE)

@@ -87,18 +87,26 @@ class TestResolve:
 
     def test_a_number_without_an_entry_needs_a_group(self) -> None:
         """To keep root's group would be to keep what root's group may read."""
-        with pytest.raises(ConfigError, match="--user: there is no user with the number 54321") as caught:
+        with pytest.raises(ConfigError, match="There is no user with the number 54321") as caught:
             resolve(str(UNKNOWN_ID), "")
-        assert "--group" in caught.value.mend
+        assert caught.value.where == "--user" and "--group" in caught.value.mend
 
     @pytest.mark.parametrize(
         ("user", "group", "text"),
         [
-            ("nobdy", "", "--user: there is no user 'nobdy' on this machine.\n  Did you mean nobody?"),
-            ("nobody", "rooot", "--group: there is no group 'rooot' on this machine.\n  Did you mean root?"),
-            ("qqqqqqqq", "", "no user 'qqqqqqqq' on this machine.\n  Create that user, or write a number."),
+            ("nobdy", "", "There is no user 'nobdy' on this machine.\n  --user\n  Did you mean nobody?"),
+            (
+                "nobody",
+                "rooot",
+                "There is no group 'rooot' on this machine.\n  --group\n  Did you mean root?",
+            ),
+            (
+                "qqqqqqqq",
+                "",
+                "no user 'qqqqqqqq' on this machine.\n  --user\n  Create that user, or write a number.",
+            ),
             ("nobody", "qqqqqqqq", "Create that group, or write a number."),
-            ("no\0body", "", "there is no user 'no\\x00body'"),
+            ("no\0body", "", "There is no user 'no\\x00body'"),
             ("-1", "", "no user '-1'"),
             ("4294967295", "", "no user '4294967295'"),
             ("nobody", "4294967295", "no group '4294967295'"),

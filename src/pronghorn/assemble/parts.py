@@ -214,11 +214,22 @@ def write_pid(settings: Settings, leaving: ExitStack) -> None:
 
 def identity(settings: Settings) -> Identity | None:
     """Who the workers are to be, if they are to be somebody else. Raises ConfigError."""
+    who = resolved_identity(settings)
+    if who is not None:
+        later.load_all()  # whoever that is may not be able to read them; shared, for the master asks, too
+    return who
+
+
+def resolved_identity(settings: Settings) -> Identity | None:
+    """The same, without getting ready for it. Raises ConfigError, which names the source of the name."""
     process = settings.process
     if not process.user and not process.group:
         return None
-    later.load_all()  # whoever that is may not be able to read them; shared, for the master asks, too
-    return resolve(process.user, process.group)
+    try:
+        return resolve(process.user, process.group)
+    except ConfigError as error:
+        error.where = settings.origins.get(error.where.removeprefix("--"), error.where)
+        raise
 
 
 def hand_over(settings: Settings, listeners: Sequence[Listener], who: Identity) -> None:

@@ -31,6 +31,7 @@ def check(settings: Settings, spec: str) -> int:
     log, access = parts.open_logs(settings)
     if access is not None:
         access.close()
+    parts.resolved_identity(settings)
     parts.load_served(settings, spec, log)
     what = f"the application {spec}" if spec else "all applications"
     print(f"The settings and {what} are in order.")

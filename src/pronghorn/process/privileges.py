@@ -100,13 +100,17 @@ class Identity:
 
 
 def resolve(user: str, group: str) -> Identity:
-    """Names or numbers; "" is the user of this process, or the user's own group. Raises ConfigError."""
+    """Names or numbers; "" is the user of this process, or the user's own group.
+
+    Raises ConfigError, whose `where` is the option that will not do, "--user" or "--group".
+    """
     account = _account(user) if user else _account(str(os.geteuid()))
     if group:
         gid = _group(group)
     elif isinstance(account, int) and user:
         raise ConfigError(
-            f"--user: there is no user with the number {account}, so its group is not known.",
+            f"There is no user with the number {account}, so its group is not known.",
+            where="--user",
             mend="Say which group with --group, by name or number.",
         )
     else:
@@ -155,7 +159,7 @@ def _id(text: str) -> int | None:
 def _unknown(flag: str, kind: str, text: str, known: Iterable[str]) -> ConfigError:
     meant = nearest(text, known)
     hint = f"Did you mean {meant}?" if meant else f"Create that {kind}, or write a number."
-    return ConfigError(f"{flag}: there is no {kind} {text!r} on this machine.", mend=hint)
+    return ConfigError(f"There is no {kind} {text!r} on this machine.", where=flag, mend=hint)
 
 
 def _may(become: Callable[[int], None]) -> bool:
