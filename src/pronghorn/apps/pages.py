@@ -5,10 +5,16 @@ start_response("404 Not Found", fields)
 return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
 """
 
+import re
 from html import escape
 from typing import Any
 
 Headers = list[tuple[str, str]]
+
+_WEIGHT = re.compile(r";[ \t]*q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)[ \t]*(?:;|$)")
+
+_MEMBERS_MOST = 64
+"""Arbitrary: more members of Accept are more work than a client may ask for."""
 
 _FRAME = """<!DOCTYPE html>
 <html lang="en">
@@ -41,7 +47,21 @@ def html_page(title: str, style: str, body: str, head: str = "") -> str:
 
 def wants_html(environ: dict[str, Any]) -> bool:
     """Whether a browser asks for a page: `*/*` alone is what scripts, images and tools send."""
-    return "text/html" in environ.get("HTTP_ACCEPT", "").lower()
+    return weight(environ, "text/html") > 0
+
+
+def weight(environ: dict[str, Any], kind: str) -> float:
+    """What Accept gives a media type that it names: 0 to 1, and 0 where it does not name it.
+
+    kind: in lower case. A weight that breaks the grammar (RFC 9110 section 12.4.2) is as none, which means 1.
+    """
+    highest = 0.0
+    for member in environ.get("HTTP_ACCEPT", "").lower().split(",", _MEMBERS_MOST)[:_MEMBERS_MOST]:
+        name, mark, parameters = member.partition(";")
+        if name.strip(" \t") == kind:
+            found = _WEIGHT.search(mark + parameters)
+            highest = max(highest, float(found[1]) if found else 1.0)
+    return highest
 
 
 def error_answer(status: str, text: str, environ: dict[str, Any]) -> tuple[Headers, bytes]:

@@ -258,6 +258,27 @@ def test_s05_listing(root: Path) -> None:
     assert get(app, "/sub/").body == b"<h1>index</h1>"
 
 
+@pytest.mark.parametrize(
+    "accept,json_wanted",
+    [
+        ("text/html", False),
+        ("text/html;q=0", True),
+        ("application/json, text/html;q=0.1", True),
+        ("application/json;q=0.1, text/html", False),
+        ("application/json, text/html", False),
+        ("text/html;q=0.5, */*;q=0.1", False),
+        ("*/*", True),
+    ],
+)
+def test_s05_a_listing_is_what_accept_gives_the_greater_weight(
+    root: Path, accept: str, json_wanted: bool
+) -> None:
+    write(root, "bare/file", "x")
+    answer = get(Static(root, listing=True), "/bare/", accept=accept)
+    kind = "application/json" if json_wanted else "text/html; charset=utf-8"
+    assert (answer.one("content-type"), answer.one("vary")) == (kind, "Accept")
+
+
 def test_s05_listing_of_a_directory_needs_the_slash(root: Path) -> None:
     write(root, "bare/file", "x")
     answer = get(Static(root, listing=True), "/bare", query="a=b")

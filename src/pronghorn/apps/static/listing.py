@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
-from pronghorn.apps.pages import error_answer, html_page, wants_html
+from pronghorn.apps.pages import error_answer, html_page, wants_html, weight
 from pronghorn.apps.static.cache import StartResponse
 from pronghorn.apps.static.lookup import Opened, Outcome, Root, View, outcome_of
 
@@ -53,7 +53,7 @@ class Listing:
         self._hidden = hidden
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        html = wants_html(environ)
+        html = wants_html(environ) and weight(environ, "text/html") >= weight(environ, "application/json")
         try:
             found, more = self._entries()
         except OSError as error:
