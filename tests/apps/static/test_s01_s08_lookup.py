@@ -258,6 +258,31 @@ def test_s05_listing(root: Path) -> None:
     assert get(app, "/sub/").body == b"<h1>index</h1>"
 
 
+def test_s05_a_listing_has_no_names_that_are_never_sent(root: Path) -> None:
+    """Its links are followed as they stand: a backslash and control characters are a 400 (S1)."""
+    for name in (
+        "a\\b",
+        "line\nbreak",
+        "tab\t",
+        "delete\x7f",
+        "dir\\/inner",
+        "50%",
+        "h\xe9",
+        "\u20ac",
+        "?#&",
+    ):
+        write(root, f"bare/{name}", "x")
+    write(root, "bare/\udcff\udc85", "x")
+    app = Static(root, listing=True)
+    found = json.loads(get(app, "/bare/").body)
+    assert len(found) == 5
+    for one in found:
+        target = "/bare/" + one["href"].removeprefix("./")
+        path = unquote_to_bytes(target).decode("latin-1")
+        assert call(app, {**environ_of(path), "REQUEST_URI": target}).status == 200
+    assert get(app, "/bare/", accept="text/html").body.count(b"<tr><td>") == 1 + 5
+
+
 @pytest.mark.parametrize(
     "accept,json_wanted",
     [

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from pronghorn.apps.pages import error_answer, html_page, wants_html, weight
 from pronghorn.apps.static.cache import StartResponse
-from pronghorn.apps.static.lookup import Opened, Outcome, Root, View, outcome_of
+from pronghorn.apps.static.lookup import Opened, Outcome, Root, View, is_malformed, outcome_of
 
 _ENTRIES_MOST = 10_000
 """Arbitrary: names that are read of one directory. More would be a page that no browser likes."""
@@ -98,7 +98,8 @@ class Listing:
                 with os.scandir(directory) as entries:
                     for entry in islice(entries, _ENTRIES_MOST):
                         name = os.fsencode(entry.name)
-                        if name.startswith(b".") and not self._hidden:
+                        hidden = name.startswith(b".") and not self._hidden
+                        if hidden or is_malformed(name.decode("latin-1"), None):
                             continue
                         one = self._one(view, entry, name)
                         if one is not None:
