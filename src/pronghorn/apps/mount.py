@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from pronghorn.apps.hosts import WRITTEN_MOST, HostPattern, normal_host
 from pronghorn.apps.pages import error_answer
+from pronghorn.apps.prefix import mounted_prefix
 from pronghorn.errors import ConfigError
-from pronghorn.http.h1.head import percent_decoded
 
 Environ = dict[str, Any]
 WSGIApplication = Callable[..., Iterable[bytes]]
@@ -218,7 +218,7 @@ class Mount:
                 f"What is mounted at {key!r} is {type(app).__name__}, not a WSGI application.",
                 mend="Mount the callable itself; a name such as 'shop.api:app' has to be loaded first.",
             )
-        place = self._place(_prefix(path, key))
+        place = self._place(mounted_prefix(path, key))
         target = _Target(app, key)
         pattern = HostPattern.parse(host)
         if not pattern.name:
@@ -256,27 +256,6 @@ def _parts(key: Any) -> tuple[str, str]:
     raise ConfigError(
         f"{key!r} says not where to mount.", mend='Write "/path", or ("example.org", "/path") for one host.'
     )
-
-
-def _prefix(path: str, key: Key) -> str:
-    """As it is compared with PATH_INFO: without the last slash, octets as latin-1 (PEP 3333)."""
-    if not path.startswith("/"):
-        raise ConfigError(
-            f"The path of {key!r} does not begin with a slash.", mend=f"Did you mean {'/' + path!r}?"
-        )
-    prefix = path.removesuffix("/")
-    if any(segment in ("", ".", "..") for segment in prefix.split("/")[1:]):
-        raise ConfigError(
-            f"The path of {key!r} has an empty segment, '.' or '..' in it.",
-            mend="Write it as it stands in a URL's path.",
-        )
-    decoded = percent_decoded(path.encode().decode("latin-1"))
-    if "?" in path or "#" in path or decoded != path.encode().decode("latin-1"):
-        raise ConfigError(
-            f"The path of {key!r} is not a decoded path.",
-            mend="It is compared after percent-decoding, and without a query: write '/a b' and not '/a%20b'.",
-        )
-    return prefix.encode().decode("latin-1")
 
 
 def _host_of(environ: Environ) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 
 from pronghorn.apps.hosts import HostPattern
 from pronghorn.apps.paste import is_paste
+from pronghorn.apps.prefix import mounted_prefix
 from pronghorn.apps.static.options import StaticOptions
 from pronghorn.apps.static.roots import refuse_whole_disk
 from pronghorn.apps.static.trying import plan_of
@@ -218,10 +219,17 @@ class _Tables:
         )
 
     def _prefix(self, path: Path, text: str) -> str:
-        if not text.startswith("/") or "//" in text or not text.isprintable() or "?" in text or "#" in text:
+        path = (*path, "path")
+        if not text.startswith("/"):
             raise self._document.error(
-                (*path, "path"), f"{text!r} is not a path.", 'It begins with one slash: path = "/api".'
+                path, f"{text!r} is not a path.", 'It begins with one slash: path = "/api".'
             )
+        if not text.isprintable():
+            raise self._document.error(
+                path, f"{text!r} has characters that cannot be seen.", "Leave them out."
+            )
+        with self._at(path):
+            mounted_prefix(text, text)
         return text.rstrip("/") or "/"
 
     def _take_place(self, path: Path, host: str, prefix: str) -> None:
