@@ -75,12 +75,47 @@ def test_config(site: Path) -> None:
     assert json.loads(done(site, "config", "--json"))["options"]["threads"]["value"] == 8
 
 
-def test_config_into_a_pipe_that_closes(site: Path) -> None:
-    ours, theirs = os.pipe()
-    os.close(ours)
-    ended = subprocess.run([*COMMAND, "config"], cwd=site, stdout=theirs, stderr=subprocess.PIPE, timeout=60)
-    os.close(theirs)
-    assert (ended.returncode, ended.stderr) == (0, b"")
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--version"], 0),
+        (["--help"], 0),
+        (["check"], 0),
+        (["config"], 0),
+        (["routes"], 0),
+        (["schema"], 0),
+        (["compress", "dist"], 0),
+        (["check", "shop:ap"], 3),
+    ],
+)
+def test_output_that_nobody_reads_is_no_error(arguments: list[str], code: int, site: Path) -> None:
+    """`pronghorn config | head`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    for unbuffered in ({}, {"PYTHONUNBUFFERED": "1"}):
+        ended = subprocess.run(
+            [*COMMAND, *arguments], cwd=site, env=surroundings(unbuffered), stdout=writing, stderr=subprocess.PIPE, text=True
+        )  # fmt: skip
+        assert ended.returncode == code, ended.stderr
+        assert (ended.stderr == "") is (code == 0)
+        assert "Traceback" not in ended.stderr and "Exception" not in ended.stderr
+    silent = subprocess.run(
+        [*COMMAND, *arguments], cwd=site, env=surroundings({}), stdout=writing, stderr=writing
+    )
+    assert silent.returncode == code
+    os.close(writing)
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["check"], ["config"], ["compress", "dist"]])
+def test_output_that_cannot_be_written_is_told_in_a_line(arguments: list[str], site: Path) -> None:
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [*COMMAND, *arguments], cwd=site, env=surroundings({}), stdout=full, stderr=subprocess.PIPE, text=True
+        )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "Error: stdout cannot be written: No space left on device.\n",
+    )
 
 
 def test_routes(site: Path) -> None:

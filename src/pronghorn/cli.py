@@ -11,6 +11,8 @@ from pronghorn.errors import StartupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing itself would cost an import
+    from typing import TextIO
+
     from pronghorn.config.settings import Settings
 
 _PACKAGES = {"br": "brotli", "zstd": "backports.zstd"}
@@ -22,13 +24,10 @@ _INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; gives the exit code. 2 usage, 3 application, 4 address, 5 configuration."""
     given = sys.argv[1:] if arguments is None else arguments
-    if "--version" in given:
-        print(version())
-        return 0
     try:
-        return _run(given)
+        return _tell(version()) if "--version" in given else _run(given)
     except StartupError as error:
-        print(error, file=sys.stderr)
+        _write(str(error), sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -88,7 +87,7 @@ def _run(arguments: Sequence[str]) -> int:
     if not line.command:
         _refuse_misspelt(line.spec, settings)
     if line.check_config or line.command == "check":
-        return start.check(settings, line.spec)
+        return _tell(start.check(settings, line.spec))
     return start.run(settings, line.spec, read)
 
 
@@ -127,16 +126,16 @@ def _compress(directory: str) -> int:
     summary = compress(directory, progress=bar.show if sys.stderr.isatty() else None)
     bar.clear()
     for path, reason in summary.failed:
-        print(f"Error: {path}: {reason}", file=sys.stderr)
+        _write(f"Error: {path}: {reason}", sys.stderr)
     for coding in summary.missing:
-        print(f"No {coding}: install the package {_PACKAGES[coding]} for it.", file=sys.stderr)
+        _write(f"No {coding}: install the package {_PACKAGES[coding]} for it.", sys.stderr)
     saved = summary.octets_before - summary.octets_after
     percent = f" ({saved * 100 // summary.octets_before} %)" if summary.octets_before else ""
-    print(
+    return _tell(
         f"{summary.files} files looked at, {summary.written} written, {saved} bytes saved{percent};"
-        f" {summary.fresh} were there already, {summary.useless} are not worth it."
+        f" {summary.fresh} were there already, {summary.useless} are not worth it.",
+        1 if summary.failed else 0,
     )
-    return 1 if summary.failed else 0
 
 
 class _Bar:
@@ -160,11 +159,22 @@ class _Bar:
             print(f"\r{'':{self._WIDTH + 24}}\r", end="", file=sys.stderr, flush=True)
 
 
-def _tell(text: str) -> int:
+def _tell(text: str, code: int = 0) -> int:
+    """All that a command prints goes this way; gives its exit code. Raises StartupError."""
+    reason = _write(text, sys.stdout)
+    if reason:
+        raise StartupError(f"stdout cannot be written: {reason}.")
+    return code
+
+
+def _write(text: str, stream: "TextIO") -> str:
+    """At once. Gives why that cannot be, but not where nobody reads any more: `pronghorn config | head`."""
     try:
-        print(text, flush=True)
-    except BrokenPipeError:  # `pronghorn config | head`
+        print(text, file=stream, flush=True)
+    except OSError as error:
         import os
 
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains when it ends
-    return 0
+        # Or the interpreter would try again when it ends, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return "" if isinstance(error, BrokenPipeError) else error.strerror or str(error)
+    return ""

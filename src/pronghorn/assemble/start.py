@@ -25,8 +25,11 @@ def run(settings: Settings, app: WSGIApplication | str, reread: Callable[[], Set
     return supervised.serve(settings, app, reread or (lambda: settings))
 
 
-def check(settings: Settings, spec: str) -> int:
-    """All of `run` up to serving, except for binding: the server may be running."""
+def check(settings: Settings, spec: str) -> str:
+    """All of `run` up to serving, except for binding: the server may be running.
+
+    Gives a sentence that all is well. Raises StartupError.
+    """
     parts.prepare(settings.app, importing=True)
     log, access = parts.open_logs(settings)
     if access is not None:
@@ -34,5 +37,4 @@ def check(settings: Settings, spec: str) -> int:
     parts.resolved_identity(settings)
     parts.load_served(settings, spec, log)
     what = f"the application {spec}" if spec else "all applications"
-    print(f"The settings and {what} are in order.")
-    return 0
+    return f"The settings and {what} are in order."
