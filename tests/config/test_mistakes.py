@@ -86,6 +86,23 @@ MISTAKES: dict[str, tuple[str, int, list[str]]] = {
     "option below a section": (f"{APP}{ROUTE}threads = 4\n", 5, ["'threads'", "above the first section"]),
     "neither app nor root": (f'{APP}[[route]]\npath = "/x"\n', 3, ["neither `app` nor `root`"]),
     "application that is not declared": (f'{APP}[[route]]\napp = "shp"\n', 4, ["'shp'", "'shop'"]),
+    "application that is a bare module": (
+        '[[route]]\napp = "store.wsgi"\n',
+        2,
+        ["'store.wsgi'", 'Write app = "store.wsgi:application".'],
+    ),
+    "reference to a bare module": (
+        f'{APP}[apps.b]\nuse = "@store.wsgi"\n',
+        4,
+        ['Write use = "store.wsgi:application".'],
+    ),
+    "try a bare module": (
+        '[[route]]\nroot = "dist"\ntry = ["$path", "@store.wsgi"]\n',
+        3,
+        ['Write app = "store.wsgi:application" and "@app" here.'],
+    ),
+    "application that is a file": ('[[route]]\napp = "store/wsgi.py"\n', 2, ["written as a module"]),
+    "application of paste in a route": ('[[route]]\napp = "b.ini#main"\n', 2, ['paste = "b.ini#main"']),
     "routed twice": (f"{APP}{ROUTE}{ROUTE}", 5, ["/ is routed twice", "pronghorn.toml:3"]),
     "routed twice, written otherwise": (
         f'{APP}{ROUTE}path = "/x"\nhost = "A.org"\n\n{ROUTE}path = "/x/"\nhost = "a.org."\n',

@@ -177,7 +177,12 @@ class _Tables:
         return AppSpec(name, base.use, base.factory, options, base.paste, spec.where, written)
 
     def _no_app(self, path: Path, name: str) -> ConfigError:
-        mend = did_you_mean(name, self._apps) or f"Declare it with [apps.{name or 'NAME'}]."
+        mend = did_you_mean(name, self._apps)
+        if not mend and set(name) & set("./#"):  # a module, or a file, as for the command line
+            self._check_name(path, name, False)
+            key = "app" if path[-1] == "try" else path[-1]
+            mend = f'Write {key} = "{name}:application"' + (' and "@app" here.' if path[-1] == "try" else ".")
+        mend = mend or f"Declare it with [apps.{name or 'NAME'}]."
         return self._document.error(path, f"There is no application {name!r}.", mend)
 
     # Routes
