@@ -91,7 +91,7 @@ def boolean(text: str) -> bool:
     raise ValueError(f"{text!r} is neither true nor false.")
 
 
-def nearest(name: str, known: Iterable[str], least: float = 0.6) -> str:
+def nearest(name: str, known: Iterable[str], least: float = 0.75) -> str:
     """The known name that is most like it; empty if none is. least: how much they share, from 0 to 1."""
     return next(iter(difflib.get_close_matches(name, list(known), 1, least)), "")
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pronghorn.config.elsewhere import INSTEAD
 from pronghorn.config.flags import COMMANDS, read
 from pronghorn.config.settings import all_options, flag_of
 from pronghorn.errors import UsageError
@@ -13,6 +14,18 @@ def refusal(*arguments: str) -> str:
     assert caught.value.exit_code == 2
     assert len(str(caught.value).splitlines()) <= 6
     return str(caught.value)
+
+
+@pytest.mark.parametrize("flag", ["--app-x", "--environment-x", "--hocus", "--ad"])
+def test_a_flag_that_is_like_none_is_not_said_to_be_one(flag: str) -> None:
+    assert "mean" not in refusal("shop:app", flag)
+
+
+def test_what_is_said_of_other_servers_flags_is_about_no_flag_of_ours() -> None:
+    ours = {flag for _, declared, about in all_options() for flag in (*about.flags, flag_of(declared.name))}
+    assert ours.isdisjoint(INSTEAD)
+    said = {word.rstrip(".,:") for text in INSTEAD.values() for word in text.split() if word[:2] == "--"}
+    assert said - ours == {"--json`"}
 
 
 def test_as_gunicorns_users_type_it() -> None:
@@ -59,6 +72,13 @@ def test_flags_may_stand_anywhere() -> None:
         ("--bnid=:80", "Did you mean --bind?"),
         ("--keepalive 2", "Did you mean --keep-alive?"),
         ("--reloaded-often", "There is no option --reloaded-often."),
+        ("--host localhost", "Write --bind HOST:PORT."),
+        ("--port=80", "Write --bind HOST:PORT."),
+        ("-k gthread", "--threads COUNT, --workers COUNT"),
+        ("--worker-class gthread", "--threads COUNT, --workers COUNT"),
+        ("--daemon", "docs/deploy.md"),
+        ("--certfile x", "a proxy in front"),
+        ("--json", "`pronghorn config --json`"),
         ("--threads", "expected one argument"),
         ("other:app", "'other:app' is a second one"),
     ],

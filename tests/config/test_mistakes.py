@@ -18,6 +18,7 @@ MISTAKES: dict[str, tuple[str, int, list[str]]] = {
     "unknown option": ("threads = 2\nworker = 4\n", 2, ["'worker'", "Did you mean 'workers'?"]),
     "unknown option with a hyphen": ("keep-alives = 4\n", 1, ["'keep-alives'", "'keep_alive'"]),
     "unknown option, nothing near": ("\n\nzzz = 1\n", 3, ["'zzz'", "docs/configuration.md"]),
+    "unknown option, hardly near `hooks`": ('host = "a"\n', 1, ["'host'", "docs/configuration.md"]),
     "option twice": ("keep_alive = 1\nkeep-alive = 2\n", 2, ["set twice"]),
     "key twice": ("threads = 1\nthreads = 2\n", 2, ["not TOML", "Each key is set once."]),
     "unknown section": ("[server]\nthreads = 1\n", 1, ["[server]", "[apps.NAME] and [[route]]"]),

@@ -7,6 +7,7 @@ from dataclasses import Field
 from typing import Any, NamedTuple, NoReturn
 
 from pronghorn.config.docs import TITLES, in_units
+from pronghorn.config.elsewhere import INSTEAD
 from pronghorn.config.settings import GROUPS, flag_of
 from pronghorn.errors import UsageError
 from pronghorn.option import Option, nearest, options_of
@@ -217,6 +218,7 @@ def _unknown(parser: argparse.ArgumentParser, argument: str, command: str) -> Us
             mend=f"Quote a specification that holds spaces. {_EXAMPLE}",
         )
     flag = argument.partition("=")[0]
-    known = [name for action in parser._actions for name in action.option_strings]
-    meant = nearest(flag, known)
-    return UsageError(f"There is no option {flag}.", mend=f"Did you mean {meant}?" if meant else _HELP)
+    known = [name[2:] for action in parser._actions for name in action.option_strings if name[1] == "-"]
+    meant = nearest(flag.lstrip("-"), known)  # hyphens would count as what they share
+    mend = INSTEAD.get(flag) or (f"Did you mean --{meant}?" if meant else _HELP)
+    return UsageError(f"There is no option {flag}.", mend=mend)

@@ -104,7 +104,7 @@ class Format:
             name, place = name[-1], len(self._names) - 1
             return f"_o(names[{place}], head)" if name == "o" else self._take(f"_e(names[{place}], exchange)")
         atoms = [*_EXPRESSIONS, *_OF_DURATION, *_OF_LINE, *_OF_FIELD]
-        meant = nearest(name, atoms)
+        meant = nearest(name, atoms, 0.6)
         hint = f"did you mean %({meant})s?" if meant else f"there are {' '.join(atoms)}."
         raise ValueError(f"The access-log atom %({name})s is not known: {hint}")
 
