@@ -95,6 +95,36 @@ def test_a_path_in_place_of_a_module(spec: str, hint: str) -> None:
     assert hint in refusal(spec)
 
 
+@pytest.mark.parametrize(
+    ("spec", "hint"),
+    [
+        ("store/rel.py:app", "Did you mean `store.rel:app`?"),
+        ("store/inner/rel.py", "Did you mean `store.inner.rel`?"),
+        ("./store/__init__.py:app", "Did you mean `store:app`?"),
+        ("src/other/rel.py:app", "Did you mean `other.rel:app --chdir src`?"),
+        ("store/no/rel.py", "Did you mean `rel --chdir store/no`?"),
+    ],
+)
+def test_a_path_into_a_package(spec: str, hint: str, write: Write) -> None:
+    for package in ("store", "store.inner", "src.other"):
+        write(f"{package}.__init__", "")
+    assert hint in refusal(spec)
+
+
+def test_a_path_within_the_package_of_the_working_directory(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write("store.__init__", "").parent
+    monkeypatch.chdir(path)
+    assert "Did you mean `store.rel:app --chdir ..`?" in refusal("rel.py:app")
+    assert f"Did you mean `store.rel --chdir {path.parent}`?" in refusal(f"{path}/rel.py")
+
+
+@pytest.mark.parametrize("spec", ["site.toml", "conf/site.toml"])
+def test_a_configuration_file_in_place_of_a_module(spec: str) -> None:
+    assert f"Did you mean `--config {spec}`?" in refusal(spec)
+
+
 def test_module_not_found_suggests_the_nearest(write: Write) -> None:
     path = write("bookshop", APP)
     text = refusal("bokshop:app")
@@ -113,6 +143,21 @@ def test_module_not_found_in_a_package_suggests_the_nearest(write: Write) -> Non
 def test_the_package_of_a_module_not_found(write: Write) -> None:
     write("storefront.wsgi", APP)
     assert "Did you mean `storefront.wsgi`?" in refusal("storefrnt.wsgi:app")
+
+
+@pytest.mark.parametrize("spec", ["storefrnt.wsgi:app", "storefront_a.wsgi:app"])
+def test_only_what_is_there_as_a_whole_is_suggested(spec: str, write: Write) -> None:
+    write("storefront.views", APP)
+    text = refusal(spec)
+    assert "mean" not in text and "--chdir DIR" in text
+    write("storefrontal.wsgi", APP)  # less like it, but it has such a module
+    assert "Did you mean `storefrontal.wsgi`?" in refusal(spec)
+
+
+@pytest.mark.parametrize("spec", ["wsgirf:app", "wsgi:app", "wsgirf.util:app", "jsn"])
+def test_no_module_of_python_is_suggested(spec: str, write: Write) -> None:
+    text = refusal(spec)
+    assert "`wsgiref" not in text and "`json" not in text
 
 
 def test_a_dot_in_place_of_a_colon(write: Write) -> None:

@@ -16,6 +16,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ def load(spec: str, paste_global: Mapping[str, str] | None = None) -> Applicatio
     if not module_name or (colon and not expression):
         raise ApplicationLoadError(f"{spec!r} does not name an application.", mend=_FORMS)
     if "/" in module_name or module_name.endswith(".py"):
-        raise _path_given(spec, module_name, expression)
+        raise _settings_given(spec) if spec.endswith(".toml") else _path_given(spec, module_name, expression)
     if not all(part.isidentifier() for part in module_name.split(".")):
         raise ApplicationLoadError(f"{module_name!r} is not the name of a module.", mend=_FORMS)
     target = _Target(spec, expression) if colon else None
@@ -166,6 +167,8 @@ def _import(name: str) -> ModuleType:
 
 def _no_module(name: str, absent: str) -> ApplicationLoadError:
     """`absent` is `name` itself or the package that should hold it."""
+    if name.endswith(".toml"):
+        return _settings_given(name)
     parent_name, _, last = absent.rpartition(".")
     parent = sys.modules.get(parent_name) if parent_name else None
     if parent is not None and hasattr(parent, last):
@@ -173,11 +176,26 @@ def _no_module(name: str, absent: str) -> ApplicationLoadError:
     else:
         path = list(getattr(parent, "__path__", ())) if parent_name else [os.getcwd(), *sys.path]
         names = {found.name for found in pkgutil.iter_modules(path)} | _directories(path)
+        if not parent_name:
+            names -= sys.stdlib_module_names
+        below = name[len(absent) + 1 :].split(".") if name != absent else []
+        if below:
+            names = {known for known in names if _is_there([known, *below], path)}
         meant = nearest(last, names, 0.7)
-        whole = absent[: len(absent) - len(last)] + meant + name[len(absent) :] if meant else ""
-        mend = f"Did you mean `{whole}`?" if whole else "Name a module, or its directory with --chdir DIR."
+        whole = ".".join([*absent.split(".")[:-1], meant, *below])
+        mend = f"Did you mean `{whole}`?" if meant else "Name a module, or its directory with --chdir DIR."
     looked = _file_of(parent) if parent is not None else f"Looked in {os.getcwd()} and sys.path"
     return ApplicationLoadError(f"There is no module named {absent!r}.", where=looked, mend=mend)
+
+
+def _is_there(names: list[str], path: list[str]) -> bool:
+    """Whether the parts of a module's name lead from `path` to something. Nothing is imported."""
+    for name in names:
+        found = PathFinder.find_spec(name, path)
+        if found is None:
+            return False
+        path = list(found.submodule_search_locations or ())
+    return True
 
 
 def _directories(path: Iterable[str]) -> set[str]:
@@ -186,10 +204,24 @@ def _directories(path: Iterable[str]) -> set[str]:
     return {found.name for found in os.scandir(first) if found.is_dir()} if os.path.isdir(first) else set()
 
 
+def _settings_given(spec: str) -> ApplicationLoadError:
+    return ApplicationLoadError(
+        f"{spec!r} is a configuration file; an application is named by its module.",
+        mend=f"Did you mean `--config {spec}`?",
+    )
+
+
 def _path_given(spec: str, path: str, expression: str) -> ApplicationLoadError:
-    folder, file = os.path.split(path.rstrip("/"))
-    name = file.removesuffix(".py") + (f":{expression}" if expression else "")
-    chdir = f" --chdir {folder}" if folder else ""
+    folder, file = os.path.split(os.path.abspath(path))
+    names = [file.removesuffix(".py")]
+    while folder != "/" and os.path.isfile(os.path.join(folder, "__init__.py")):  # a package: of the name
+        folder, package = os.path.split(folder)
+        names.insert(0, package)
+    if len(names) > 1 and names[-1] == "__init__":
+        names.pop()
+    name = ".".join(names) + (f":{expression}" if expression else "")
+    above = os.path.relpath(folder)
+    chdir = "" if above == "." else f" --chdir {folder if os.path.isabs(path) else above}"
     return ApplicationLoadError(
         f"{path!r} is a path; an application is named by its module.", mend=f"Did you mean `{name}{chdir}`?"
     )
