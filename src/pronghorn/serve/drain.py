@@ -165,7 +165,8 @@ class Drain:
     def _tell(self, busy: list["Connection"]) -> None:
         named = "".join(f"\n  {_name(connection)}" for connection in busy[:_NAMED_MOST])
         more = f"\n  and {len(busy) - _NAMED_MOST} more" if len(busy) > _NAMED_MOST else ""
-        self._worker.log.warning("%d requests were cut off at the end:%s%s", len(busy), named, more)
+        were = "request was" if len(busy) == 1 else "requests were"
+        self._worker.log.warning("%d %s cut off at the end:%s%s", len(busy), were, named, more)
 
 
 def _name(connection: "Connection") -> str:
