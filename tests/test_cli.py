@@ -90,6 +90,9 @@ def test_check_config_loads_the_application_and_binds_nothing(folder: Path) -> N
         (["shp:app", "--bind", "127.0.0.1:0"], 3, "Did you mean `shop`?"),
         (["shop:app", "--bind", "192.0.2.1:80"], 4, "No interface"),
         (["shop:app", "--threads", "0"], 5, "--threads: 0"),
+        (["shop:app", "--workers", "-1"], 5, "--workers: -1 is not between 1 and 4096"),
+        (["shop:app", "--workers", "9999999"], 5, "is not between 1 and 4096"),
+        (["shop:app", "--workers", "many"], 2, "neither a whole number nor auto"),
         (["shop:app", "--chdir", "nowhere"], 5, "--chdir: 'nowhere'"),
         (["shop:app", "--access-logfile", "no/such/file"], 5, "--access-logfile"),
         (["shop:app", "--user", "no-such-user"], 5, "'no-such-user' on this machine.\n  --user\n"),
@@ -98,6 +101,13 @@ def test_check_config_loads_the_application_and_binds_nothing(folder: Path) -> N
 def test_exit_codes_and_errors(arguments: list[str], code: int, hint: str, folder: Path) -> None:
     returned, text = refused(folder, *arguments)
     assert (returned, hint in text) == (code, True), text
+
+
+def test_a_worker_that_is_killed_while_it_starts(folder: Path) -> None:
+    (folder / "huge.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    code, text = refused(folder, "huge:app", "-b", "127.0.0.1:0")
+    assert code == 3 and text.startswith("Error: Worker ")
+    assert "was killed by SIGKILL before it was ready. Perhaps memory ran out (see dmesg)." in text
 
 
 def test_a_module_that_is_nearly_called_as_a_command(folder: Path) -> None:

@@ -126,3 +126,10 @@ def how(code: int | None) -> str:
         except ValueError:
             return f"was killed by signal {-code}"
     return f"ended with exit code {code}"
+
+
+def too_early(child: object, code: int | None, before: str) -> str:
+    """How it ended before it was of use, in a sentence or two."""
+    sentence = f"{child} {how(code)} before {before}."
+    hint = " Perhaps memory ran out (see dmesg)." if code == -signal.SIGKILL else ""
+    return sentence[:1].upper() + sentence[1:] + hint

@@ -405,11 +405,9 @@ class Master:
                 self._exit_code = 1 if self._ending else 0
                 self._log.warning("%s, which was leaving, %s", child, birth.how(code))
         elif child.state is State.STARTING:
-            self._birth_failed(child, f"{child} {birth.how(code)} before it was ready.".capitalize())
+            self._birth_failed(child, birth.too_early(child, code, "it was ready"))
         elif child.generation is self._next and child.role is Role.WORKER and not self._ending:
-            self._abandon(
-                self._next, f"{child} {birth.how(code)} before it was to take over.".capitalize(), ""
-            )
+            self._abandon(self._next, birth.too_early(child, code, "it was to take over"), "")
         else:
             delay = 0.0
             if time.monotonic() - child.since < YOUNG:

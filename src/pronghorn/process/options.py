@@ -16,7 +16,8 @@ else:
 def _workers(text: str) -> int:
     if text == "auto":
         return cpus.usable_cpus()
-    if not (text.isascii() and text.isdigit()) or len(text) > 6:
+    digits = text.removeprefix("-")  # of what is out of range, config/check.py tells
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > 18:
         raise ValueError(f"{text!r} is neither a whole number nor auto.")
     return int(text)
 
