@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import select
 import signal
 import socket
 import socketserver
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -101,6 +103,42 @@ def test_shutdown_waits_for_the_request_in_progress() -> None:
         stopper.join(PATIENCE)
         thread.join(PATIENCE)
         assert not thread.is_alive()
+
+
+class Watched(threading.Event):
+    """Knows who waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[int] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waiting.append(threading.get_ident())
+        return super().wait(timeout)
+
+
+def test_shutdown_by_several_threads_waits_for_the_request_in_progress() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        begun.set()
+        go_on.wait(PATIENCE)
+        return hello(environ, start_response)
+
+    with pronghorn.make_server("127.0.0.1", 0, slow, threads=2) as server:
+        server._idle = idle = Watched()
+        with ThreadPoolExecutor() as threads, socket.create_connection(server.server_address) as client:
+            runs = [threads.submit(server.serve_forever)]
+            client.settimeout(PATIENCE)
+            client.sendall(b"GET /x HTTP/1.0\r\n\r\n")
+            assert begun.wait(PATIENCE)
+            runs += [threads.submit(server.shutdown) for _ in range(3)]
+            until(lambda: len(idle.waiting) == 3, "all three have asked")
+            assert select.select([client], [], [], 0.1)[0] == [], "it is cut off"
+            go_on.set()
+            assert to_end(client).endswith(b"Hello /x")
+            for run in runs:
+                run.result(PATIENCE)
 
 
 def test_handle_request_serves_one_and_leaves_the_others_waiting() -> None:

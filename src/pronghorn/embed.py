@@ -119,9 +119,9 @@ class Server:
     def shutdown(self) -> None:
         """Stop serve_forever() and wait until it has returned. Requests in progress are finished."""
         with self._lock:
-            self._stop_asked = True
-            if self._worker is not None:
+            if self._worker is not None and not self._stop_asked:  # a second stop() would not wait for them
                 self._worker.stop()
+            self._stop_asked = True
         self._idle.wait()
 
     def server_close(self) -> None:
