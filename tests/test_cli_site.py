@@ -68,6 +68,14 @@ def test_an_unknown_user_is_told_by_check_and_start_with_its_place(site: Path) -
     assert code == 5 and "\n  PRONGHORN_USER\n" in text
 
 
+def test_an_application_of_the_file_by_its_name_without_any_route(folder: Path) -> None:
+    (folder / "pronghorn.toml").write_text('[apps.store]\nuse = "shop:app"\n')
+    assert "store: shop:app" in done(folder, "routes", "store")
+    assert "application store are in order" in done(folder, "check", "store")
+    assert "shop:app are in order" in done(folder, "check", "shop:app")
+    assert "no routes" in done(folder, "routes", "shop:app")
+
+
 def test_config(site: Path) -> None:
     text = done(site, "config", "--threads", "2")
     assert re.search(r"^threads = 2 +# --threads$", text, re.MULTILINE)

@@ -120,7 +120,8 @@ def merge(layers: Iterable[Layer], composition: Composition | None = None) -> Se
     built: dict[str, Any] = {group: GROUPS[group](**given) for group, given in groups.items()}
     origins = {name: given.origin for name, given in values.items()}
     written = {name: given.written for name, given in values.items() if given.written is not None}
-    return Settings(**built, composition=composition or Composition(), origins=origins, written=written)
+    whole = Composition() if composition is None else composition  # one without routes is false
+    return Settings(**built, composition=whole, origins=origins, written=written)
 
 
 def parse(declared: Field[Any], about: Option, texts: Sequence[str]) -> Any:
