@@ -188,6 +188,11 @@ def test_a_directory_in_one_line(site: Path, start: Start) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="/proc shows what is open")
+def test_the_whole_disk_is_for_a_route_to_serve(folder: Path) -> None:
+    code, text = refused(folder, "static", "/")
+    assert code == 5 and "force = true in a [[route]]" in text
+
+
 def test_a_deleted_file_is_let_go_though_nobody_asks(site: Path, start: Start) -> None:
     """A large file is kept open for the next request; on the disk it stays for as long."""
     large = site / "dist/large.bin"

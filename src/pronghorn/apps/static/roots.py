@@ -38,5 +38,5 @@ def refuse_whole_disk(path: str) -> None:
     if os.path.realpath(path) in ("/", os.path.realpath(os.path.expanduser("~"))):
         raise ConfigError(
             f"the static root {path!r} is the root of the file system or a home directory.",
-            mend="Serve a directory below it. If it is really meant: force = true.",
+            mend="Serve a directory below it. If it is really meant: force = true in a [[route]] or Static.",
         )
