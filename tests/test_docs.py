@@ -3,13 +3,17 @@
 import re
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pronghorn.config import docs
 from pronghorn.config.settings import all_options, flag_of
+from pronghorn.errors import ApplicationError
 from pronghorn.process.hooks import HOOKS, HookInfo
 from pronghorn.process.inbox import HANDLED, STACKS
+from tests.serving import serving
+from tests.wsgi.answers import Environ, StartResponse, hello
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -51,6 +55,40 @@ class TestHooks:
     def test_what_a_hook_is_told(self) -> None:
         named = re.findall(r"^\| `info\.(\w+)` \|", page("hooks.md"), re.MULTILINE)
         assert named == list(HookInfo.__dataclass_fields__)
+
+
+class TestWSGI:
+    def test_each_variable_of_the_server_is_in_the_table(self) -> None:
+        seen: list[str] = []
+
+        def app(environ: Environ, start_response: StartResponse) -> list[bytes]:
+            seen.extend(environ)
+            return hello(environ, start_response)
+
+        with serving(app, request_timeout=60) as server:
+            server.get()
+        rows = re.findall(r"^\| (`.+?`) \|", section(page("wsgi.md"), "## environ"), re.MULTILINE)
+        assert "pronghorn.limit_deadline" in seen
+        assert {name for name in seen if not name.startswith("HTTP_")} <= set(
+            re.findall("[\\w.]+", " ".join(rows))
+        )
+
+    @pytest.mark.parametrize("status", [200, b"200 OK", "OK", "200: OK"], ids=repr)
+    def test_what_is_said_of_a_status_is_in_the_table(self, status: Any) -> None:
+        said: list[str] = []
+
+        def app(environ: Environ, start_response: StartResponse) -> list[bytes]:
+            try:
+                start_response(status, [])
+            except ApplicationError as error:
+                said.append(error.rule)
+            return hello(environ, start_response)
+
+        with serving(app) as server:
+            server.get()
+        rows = re.findall(r"^\| (.+) \| (.+) \|$", section(page("wsgi.md"), "## Errors"), re.MULTILINE)
+        assert len(said) == 1
+        assert [why for what, why in rows if what.rstrip("… ") in said[0] and f"`{status!r}`" in why]
 
 
 class TestSignals:
