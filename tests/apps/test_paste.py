@@ -284,6 +284,21 @@ class TestWrongFiles:
         assert caught.value.where == f"File {file}, line 3 in [app:main]: db"
         assert "secret" not in str(caught.value)
 
+    def test_of_many_names_a_few_are_told(self, tmp_path: Path) -> None:
+        (tmp_path / "a.ini").write_text("[handlers]\n" + "".join(f"[app:x{number}]\n" for number in range(9)))
+        for spec in ("a.ini", "a.ini#yyyyyy"):
+            with pytest.raises(PasteError) as caught:
+                load(str(tmp_path / spec))
+            assert (
+                caught.value.mend == "Name one of its own: a.ini#x0, a.ini#x1, a.ini#x2, a.ini#x3, a.ini#x4."
+            )
+
+    def test_a_byte_order_mark(self, tmp_path: Path) -> None:
+        (tmp_path / "a.ini").write_text("\ufeff[app:main]\nuse = call:paste_shop:app_factory\n", "utf-8")
+        with pytest.raises(PasteError, match=r"begins with a byte order mark") as caught:
+            load(str(tmp_path / "a.ini"))
+        assert caught.value.where == f"File {tmp_path / 'a.ini'}, line 1"
+
     def test_no_such_file(self) -> None:
         with pytest.raises(PasteError, match=r"There is no file(.|\n)*Did you mean 'site.ini'?"):
             load(str(CASES / "sitee.ini"))

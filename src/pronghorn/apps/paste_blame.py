@@ -12,6 +12,8 @@ from pronghorn.errors import ApplicationLoadError, StartupError
 from pronghorn.option import did_you_mean, nearest
 
 _FACTORY = "Name it with `use = egg:PACKAGE#NAME`, `use = call:module:callable`, or `paste.{}_factory = …`."
+_SHOWN = 5
+"""Arbitrary: names that are shown of those that a file has."""
 _LIBRARY = os.sep + os.path.join("paste", "deploy") + os.sep
 
 
@@ -39,6 +41,10 @@ def unreadable(path: str, error: Exception) -> PasteError:
         case configparser.DuplicateOptionError():
             what = f"The key {error.option!r} is twice in [{error.section}]."
             return PasteError(what, where=where, mend="Leave one of them.")
+        case configparser.MissingSectionHeaderError() if error.line.startswith("\ufeff"):
+            return PasteError(
+                "The file begins with a byte order mark.", where=where, mend="Save it as UTF-8 without one."
+            )
         case configparser.MissingSectionHeaderError():
             return PasteError("A line stands before the first [section].", where=where, mend="Move it.")
     return PasteError(
@@ -62,20 +68,25 @@ def no_section(loader: Any, object_type: Any, name: str, where: str) -> PasteErr
     prefixes = [prefix for options in object_type.config_prefixes for prefix in options]
     known: dict[str, list[str]] = {}
     for section in loader.parser.sections():
-        _, colon, rest = section.partition(":")
-        known.setdefault(rest.strip() if colon else "main", []).append(section)
+        kind, colon, rest = section.partition(":")
+        if colon or kind in prefixes:  # [app] is [app:main]
+            known.setdefault(rest.strip() if colon else "main", []).append(section)
     fitting = [section for section in known.get(name, ()) if section.partition(":")[0] in prefixes]
     if len(fitting) > 1:
         what = f"{name!r} may be {' or '.join(f'[{section}]' for section in fitting)}."
         return PasteError(what, where=where, mend="Name one of them otherwise.")
-    mend = did_you_mean(name, [key for key, found in known.items() if _any_is(found, prefixes)])
+    usable = [key for key, found in known.items() if _any_is(found, prefixes)]
+    mend = did_you_mean(name, usable)
     if others := known.get(name):
         mend = f"[{others[0]}] is there, but here {_a(object_type.name)} is needed."
     elsewhere = "" if loader.filename in where else f" in {loader.filename}"
+    if usable and (elsewhere or not loader.sections):  # the file was named, and perhaps no name in it
+        file = os.path.basename(loader.filename)
+        mend += "\nName one of its own: " + ", ".join(f"{file}#{one}" for one in usable[:_SHOWN]) + "."
     return PasteError(
         f"There is no section [{prefixes[0]}:{name}]{elsewhere}.",
         where=where,
-        mend=mend or f"Sections that would do begin with {', '.join(prefixes)}.",
+        mend=mend.strip() or f"Sections that would do begin with {', '.join(prefixes)}.",
     )
 
 
@@ -107,6 +118,12 @@ def no_egg(name: str, where: str) -> PasteError:
     elif like := did_you_mean(egg, [one for one in known if one != "None"]):
         mend += f"\n{like}"
     return PasteError(f"The package {egg!r} of {name} is not installed.", where=where, mend=mend)
+
+
+def no_package(name: str, where: str) -> PasteError:
+    """ "egg:" and "egg:#name" name none."""
+    mend = "Write egg:PACKAGE#NAME, such as egg:Paste#urlmap."
+    return PasteError(f"{name!r} names no package.", where=where, mend=mend)
 
 
 def not_found(object_type: Any, name: str, where: str, error: Exception) -> StartupError:

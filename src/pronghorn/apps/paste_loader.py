@@ -109,6 +109,8 @@ class Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
         scheme = name.partition(":")[0].lower()
         if scheme == "config":
             return self._other_file(object_type, name.partition(":")[2], global_conf)
+        if scheme == "egg" and not name.partition(":")[2].partition("#")[0].strip():
+            raise blame.no_package(name, self._names(name))
         try:
             return super().get_context(object_type, name=name, global_conf=global_conf)
         except metadata.PackageNotFoundError as error:
