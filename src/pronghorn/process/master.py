@@ -8,7 +8,6 @@ what there is (`_plans`, `_replace`, `_take_over`), after each event anew.
 import logging
 import signal
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
@@ -34,6 +33,7 @@ from pronghorn.process.messages import (
     channels,
 )
 from pronghorn.process.patience import AFTERMATH, INTERRUPTED, QUICK, TICK, YOUNG
+from pronghorn.process.retirement import Retirement
 from pronghorn.process.surroundings import Surroundings
 from pronghorn.process.upgrade import Handover
 from pronghorn.process.vitals import Vitals
@@ -52,8 +52,7 @@ class Master:
         self._next: Generation | None = None
         """What is to serve when it is ready."""
         self._wanted = job.options.workers
-        self._retiring: Child | None = None
-        self._to_retire: deque[Child] = deque()
+        self._retirement = Retirement(self._children)
         self._served = False  # somebody has been ready
         self._ending = False
         self._relieved = False  # the old master was told to go
@@ -128,7 +127,7 @@ class Master:
                 self._birth_failed(child, failure.text)
             case Told(child, Retire(reason)):
                 self._log.info("%s is to be replaced: %s", child, reason)
-                self._to_retire.append(child)
+                self._retirement.ask(child)
             case Told(child, Changed(path)):
                 # Each worker tells; one reload is enough. One that is to come has watched before it imported.
                 itself = child.generation is self._next and not child.generation.again
@@ -195,7 +194,7 @@ class Master:
         wanted = self._wanted
         if generation is self._next and not self._children.serving(generation):
             wanted = 1  # first one: if it fails, it fails once
-        if generation is self._now and self._retiring is not None:
+        if generation is self._now and self._retirement.chosen is not None:
             wanted += 1
         return max(0, wanted - len(there))
 
@@ -278,7 +277,7 @@ class Master:
             return
         self._log.info("generation %d takes over", coming.number)
         self._now, self._next = coming, None
-        self._retiring = None
+        self._retirement.chosen = None
         for child in self._children:
             if child.generation is not coming:
                 self._send_away(child)
@@ -315,34 +314,18 @@ class Master:
                 self._send_away(child)
 
     def _replace(self) -> None:
-        """Workers that have served long enough go one at a time, each when its replacement serves."""
         if self._ending or self._next is not None:
             return
-        serving = self._children.serving(self._now)
-        retiring = self._retiring
-        if retiring is not None and retiring not in serving:
-            self._retiring = retiring = None
-        if retiring is not None and len(serving) > self._wanted:
-            self._retiring = None
-            self._send_away(retiring)
-        elif retiring is None and len(serving) > self._wanted:
-            self._send_away(serving[0])
-        elif retiring is None and self._to_retire and not self._somebody_leaves():
-            candidate = self._to_retire.popleft()
-            if candidate in serving:
-                self._retiring = candidate
-
-    def _somebody_leaves(self) -> bool:
-        """Not for long: one slow request must not keep the others from being replaced."""
-        now = time.monotonic()
-        return any(now - child.since < QUICK for child in self._children.workers(None, State.LEAVING))
+        leaver = self._retirement.who_goes(self._now, self._wanted)
+        if leaver is not None:
+            self._send_away(leaver)
 
     def _want(self, workers: int) -> None:
         if workers < 1 or workers > self._around.board.rows // 4:
             self._log.warning("there are %d workers already", self._wanted)
             return
         if self._wanted == 1:  # it does not know how to share
-            self._to_retire.extend(self._children.serving(self._now))
+            self._retirement.ask(*self._children.serving(self._now))
         self._wanted = workers
         self._log.info("%d workers are wanted", workers)
 
@@ -473,7 +456,7 @@ class Master:
             if self._vitals.is_warm(child, self._now):
                 self._now.reforked = child.promoted = True
                 self._log.info("%s is to become the mold", child)
-                self._to_retire.appendleft(child)
+                self._retirement.ask_first(child)
         if alive:
             self._herald.alive()
         self._herald.again()
