@@ -121,6 +121,12 @@ def processes() -> dict[int, Process]:
     return found
 
 
+def stop(pids: set[int]) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: all(processes()[pid].state == "T" for pid in pids), f"{pids} stand still")
+
+
 def _has_mark(pid: int, mark: bytes) -> bool:
     try:
         return mark in Path(f"/proc/{pid}/environ").read_bytes()

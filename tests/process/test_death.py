@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.process.harness import BROKEN, LONG, Server, eventually, running, said, site, started
+from tests.process.harness import BROKEN, LONG, Server, eventually, running, said, site, started, stop
 from tests.process.load import Load
 from tests.serving import head
 
@@ -90,6 +90,27 @@ def test_one_that_dies_at_birth_is_retried_ever_more_slowly(death: str) -> None:
         server.write(site("3"))
         load.wait_for_version("3", patience=20)
     assert_only_its_own_failed(load, [killed])
+
+
+def test_all_are_killed_while_the_module_on_disk_is_broken() -> None:
+    """One attempt after the other, not one for each worker: soon after it is mended, all serve again."""
+    with running(site("1"), "--workers", "4") as server:
+        workers = server.wait_for_workers(4)
+        server.write(site("2", prelude=BIRTHS + "raise SystemError('no')"))
+        stop({server.master_pid})
+        for pid in workers:
+            os.kill(pid, signal.SIGKILL)
+        server.wait_until_gone(workers)
+        server.signal(signal.SIGCONT)
+        births = server.path / "births"
+        eventually(lambda: births.exists() and births.read_text().count("\n") >= 4, "attempts", patience=20)
+        times = [float(line) for line in births.read_text().split()]
+        assert min(later - earlier for earlier, later in itertools.pairwise(times)) > 0.05
+        server.write(site("3"))
+        server.wait_for_version("3")
+        server.wait_for_workers(4)
+        assert "Nobody serves" in server.log()
+        assert "The others go on" not in server.log()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,17 @@ from pronghorn.observe.scoreboard import State
 from pronghorn.process.children import Child, Generation, Role
 from pronghorn.process.inbox import STACKS
 from pronghorn.process.messages import channels
-from tests.process.harness import BROKEN, HURRIED, Server, eventually, processes, running, said, site, started
+from tests.process.harness import (
+    BROKEN,
+    HURRIED,
+    Server,
+    eventually,
+    running,
+    said,
+    site,
+    started,
+    stop,
+)
 from tests.process.test_systemd_live import manager
 from tests.serving import Client, head
 
@@ -99,12 +109,6 @@ def burst(server: Server, target: str) -> Iterator[list[Client]]:
             client.send(head("GET", target, "Connection: close"))
             clients.append(client)
         yield clients
-
-
-def stop(pids: set[int]) -> None:
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    eventually(lambda: all(processes()[pid].state == "T" for pid in pids), f"{pids} stand still")
 
 
 # 1: the old code came back

@@ -12,6 +12,7 @@ from pronghorn.process.options import ProcessOptions
 from pronghorn.process.vitals import Vitals
 
 NOW = 1000.0
+JOB: Any = None
 
 
 class Patient:
@@ -58,18 +59,45 @@ def test_without_a_timeout_silence_is_no_reason() -> None:
     assert patient.signals == []
 
 
-@pytest.mark.parametrize("lasted", [True, False])
-def test_who_has_served_for_a_while_ends_the_pauses(lasted: bool) -> None:
-    job: Any = None
-    generation = Generation(1, job)
-    assert [generation.failed(NOW) for _ in range(4)] == [0.1, 0.2, 0.4, 0.8]
-    generation.thrives(NOW + 1 if lasted else NOW - 1)
-    assert generation.failed(NOW + 2) == (0.1 if lasted else 1.6), "one of before the failure proves nothing"
+class TestPauses:
+    """Between births that fail: the seconds that `failed` gives."""
 
+    @staticmethod
+    def failures(count: int, **how: bool) -> list[float]:
+        """The pauses of so many in a row, each of them after the pause of the one before."""
+        generation = Generation(1, JOB)
+        return [generation.failed(max(NOW, generation.retry_at), **how) for _ in range(count)]
 
-def test_the_pauses() -> None:
-    job: Any = None
-    born, served = Generation(1, job), Generation(1, job)
-    assert max(born.failed(NOW) for _ in range(20)) == 30.0
-    assert [served.failed(NOW, served=True) for _ in range(5)] == [0.0, 0.2, 0.4, 0.5, 0.5]
-    assert served.failed(NOW + 60, served=True) == 0.0, "a minute ago is long ago"
+    def test_each_is_twice_as_long(self) -> None:
+        assert self.failures(11) == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0]
+
+    def test_they_are_shorter_while_nobody_serves(self) -> None:
+        assert self.failures(8, alone=True) == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+
+    def test_they_are_shortest_for_those_that_have_served(self) -> None:
+        assert self.failures(5, served=True) == [0.0, 0.2, 0.4, 0.5, 0.5]
+
+    def test_a_minute_ago_is_long_ago(self) -> None:
+        generation = Generation(1, JOB)
+        assert generation.failed(NOW) == generation.failed(NOW + 60) == 0.1
+
+    @pytest.mark.parametrize("lasted", [True, False])
+    def test_who_has_served_for_a_while_ends_them(self, lasted: bool) -> None:
+        generation = Generation(1, JOB)
+        generation.failed(NOW)
+        generation.thrives(NOW + 1 if lasted else NOW - 1)
+        assert generation.failed(NOW + 2) == (0.1 if lasted else 0.2), "one of before it proves nothing"
+
+    def test_several_that_fail_together_fail_once(self) -> None:
+        generation = Generation(1, JOB)
+        assert generation.failed(NOW, NOW - 3) == 0.1
+        assert [generation.failed(NOW + late, NOW - 3) for late in (0, 2)] == [pytest.approx(0.1), 0.0]
+        assert generation.failed(NOW + 2, NOW + 1) == 0.2, "the next attempt counts"
+
+    def test_when_the_last_one_is_gone_the_pause_is_cut_short(self) -> None:
+        generation = Generation(1, JOB)
+        while generation.failed(max(NOW, generation.retry_at)) < 30.0:
+            pass
+        now = generation.last_failure + 1
+        generation.hurry(now)
+        assert generation.retry_at == now + 5

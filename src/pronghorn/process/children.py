@@ -17,6 +17,11 @@ _MOMENT = 0.3
 """Seconds within which several workers notice the same change of a file."""
 
 
+_PAUSE, _PAUSE_ALONE = 30.0, 5.0
+"""Seconds between two births that fail, at most; the second while nobody serves. Arbitrary: an attempt costs
+an import, and whoever has mended the code waits that long."""
+
+
 class Role(Enum):
     """What a child is for."""
 
@@ -58,18 +63,28 @@ class Generation:
         """It did not begin a moment ago."""
         return time.monotonic() - self.began > _MOMENT
 
-    def failed(self, now: float, served: bool = False) -> float:
+    def failed(self, now: float, since: float = NEVER, *, served: bool = False, alone: bool = False) -> float:
         """A birth failed, or a worker died that had hardly served: the seconds to wait before the next.
 
-        0.1, and then twice as long each time, up to 30; up to 0.5 for one that has served, and none at first.
+        0.1, and then twice as long each time, up to 30, or to 5 while nobody serves (alone); up to 0.5 for
+        one that has served, and none at first.
+
+        since: when that birth, or its serving, began. If that was before the last failure, it does not count:
+        eight workers that fail for one reason fail once.
         """
+        if since <= self.last_failure or now < self.retry_at:
+            return max(0.0, self.retry_at - now)
         self.failures = self.failures + 1 if now - self.last_failure < 60.0 else 1
-        delay: float = min(0.1 * 2 ** min(self.failures - 1, 10), 30.0)
+        delay: float = min(0.1 * 2 ** min(self.failures - 1, 10), _PAUSE_ALONE if alone else _PAUSE)
         if served:
             delay = 0.0 if self.failures == 1 else min(delay, 0.5)
         self.last_failure = now
         self.retry_at = now + delay
         return delay
+
+    def hurry(self, now: float) -> None:
+        """Nobody serves any more."""
+        self.retry_at = min(self.retry_at, now + _PAUSE_ALONE)
 
     def thrives(self, since: float) -> None:
         """A worker has served for a while, since this time."""

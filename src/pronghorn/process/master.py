@@ -192,7 +192,8 @@ class Master:
         """How many workers to start."""
         there = self._children.workers(generation, State.STARTING, State.SERVING)
         wanted = self._wanted
-        if generation is self._next and not self._children.serving(generation):
+        unproven = generation is self._next or generation.failures
+        if unproven and not self._children.serving(generation):
             wanted = 1  # first one: if it fails, it fails once
         if generation is self._now and self._retirement.chosen is not None:
             wanted += 1
@@ -203,7 +204,7 @@ class Master:
         number = self._children.free_row() if role is Role.WORKER else -1
         if number is None:
             self._log.error("there are more workers than the scoreboard has rows")
-            generation.failed(time.monotonic())
+            self._failed(generation)
             return None
         row = self._around.board.row(number) if number >= 0 else None
         pid = 0
@@ -220,8 +221,8 @@ class Master:
                     return made
                 pid, ours = made
         except OSError as error:  # no memory, no processes, no descriptors
-            delay = generation.failed(time.monotonic())
-            self._log.error("a %s cannot be made: %s; the next attempt is in %g s", role.value, error, delay)
+            delay = self._failed(generation)
+            self._log.error("a %s cannot be made: %s; next attempt in %.1f s", role.value, error, delay)
             return None
         self._enrol(Child(role, generation, ours, row), pid)
         return None
@@ -392,17 +393,24 @@ class Master:
         elif child.generation is self._next and child.role is Role.WORKER and not self._ending:
             self._abandon(self._next, birth.too_early(child, code, "it was to take over"), "")
         else:
-            delay = 0.0
-            if time.monotonic() - child.since < YOUNG:
-                delay = child.generation.failed(time.monotonic(), served=True)
+            now, delay = time.monotonic(), 0.0
+            if now - child.since < YOUNG:
+                delay = child.generation.failed(now, child.since, served=True)
+            if not self._children.serving():
+                child.generation.hurry(now)
             level = logging.ERROR if code else logging.INFO  # an operator may have told it to leave
-            when = f" in {delay:g} s" if delay else ""
+            when = f" in {delay:.1f} s" if delay else ""
             self._log.log(level, "%s %s; it is replaced%s", child, birth.how(code), when)
+
+    def _failed(self, generation: Generation, since: float = NEVER) -> float:
+        """A birth, which began at `since`: the seconds to wait before the next."""
+        return generation.failed(time.monotonic(), since, alone=not self._children.serving())
 
     def _birth_failed(self, child: Child, why: str, end: signal.Signals = signal.SIGTERM) -> None:
         """It will not get ready: what that means depends on who else serves."""
         if child.state is not State.STARTING:
             return
+        since = child.since
         child.become(State.LEAVING, time.monotonic())
         child.until = time.monotonic() + QUICK
         child.unready = True
@@ -422,13 +430,10 @@ class Master:
         elif generation is self._next:
             self._abandon(generation, why, trace)
         else:
-            delay = generation.failed(time.monotonic())
-            self._log.error(
-                "%s\n  The others go on; the next attempt is in %g s.%s",
-                why,
-                delay,
-                f"\n{trace}" if trace else "",
-            )
+            delay = self._failed(generation, since)
+            others = "The others go on" if self._children.serving() else "Nobody serves, new requests wait"
+            after = f"\n{trace}" if trace else ""
+            self._log.error("%s\n  %s; the next attempt is in %.1f s.%s", why, others, delay, after)
 
     # The time
 
