@@ -139,6 +139,14 @@ class TestHowManyWorkers:
             assert master._wanted == granted
             assert ("there are" in caplog.text) == (wanted != granted)
 
+    def test_one_is_tried_while_births_fail_and_nobody_serves(self, master: Master) -> None:
+        master._wanted = 4
+        assert master._missing(master._now) == 4
+        master._failed(master._now)
+        assert master._missing(master._now) == 1
+        worker(master, master._now)
+        assert master._missing(master._now) == 3
+
 
 def test_a_generation_has_settled_a_moment_after_it_began() -> None:
     generation = Generation(1, SimpleNamespace())  # type: ignore[arg-type]

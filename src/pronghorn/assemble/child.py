@@ -25,6 +25,7 @@ from pronghorn.process import mold
 from pronghorn.process.birth import Birth
 from pronghorn.process.children import Role
 from pronghorn.process.hooks import HookInfo, Hooks
+from pronghorn.process.lifeline import Lifeline
 from pronghorn.process.messages import (
     Changed,
     Channel,
@@ -87,6 +88,7 @@ def live(birth: Birth, heir: Inheritance) -> int | Birth:
     assert isinstance(work, Work)
     settings = work.settings
     info = HookInfo(pid=os.getpid(), worker=birth.order.number + 1, generation=birth.order.generation)
+    lifeline = Lifeline(birth.channel)
     try:
         if not heir.settled:
             _settle(settings, heir)
@@ -103,8 +105,9 @@ def live(birth: Birth, heir: Inheritance) -> int | Birth:
         birth.channel.send(Failed(str(error), trace, error.exit_code))
         return error.exit_code
     if birth.role is Role.MOLD:
+        lifeline.release()
         return mold.forge(work, birth.channel, heir.log, lambda: _reopen(heir)) or 0
-    return _Serving(birth, settings, heir, info).run()
+    return _Serving(birth, settings, heir, info, lifeline).run()
 
 
 def _settle(settings: Settings, heir: Inheritance) -> None:
@@ -168,8 +171,11 @@ def _watch_files(settings: Settings, channel: Channel) -> None:
 class _Serving:
     """A worker between its birth and its end."""
 
-    def __init__(self, birth: Birth, settings: Settings, heir: Inheritance, info: HookInfo) -> None:
+    def __init__(
+        self, birth: Birth, settings: Settings, heir: Inheritance, info: HookInfo, lifeline: Lifeline
+    ) -> None:
         self._birth = birth
+        self._lifeline = lifeline
         self._channel: Channel = birth.channel
         self._settings = settings
         self._heir = heir
@@ -193,7 +199,7 @@ class _Serving:
             row.number,
         )
         worker.pulse = Pulse(row, _lifetime(settings.process), self._retire)
-        worker.began = lambda: self._channel.send(Ready())
+        worker.began = self._began
         worker.abandon = self._abandon
         worker.stuck = self._retire
         worker.attend(self._channel.fileno(), self)
@@ -212,6 +218,11 @@ class _Serving:
         if heir.access is not None:
             heir.access.close()
         return 0 if worker.clean else CUT_OFF
+
+    def _began(self) -> None:
+        """Leader only."""
+        self._lifeline.release()
+        self._channel.send(Ready())
 
     def ready(self, mask: int) -> bool:
         """The master has something to say, or is gone. Leader only."""
