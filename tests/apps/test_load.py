@@ -207,6 +207,14 @@ def test_an_exceptions_text_of_many_lines_stays_one(write: Write) -> None:
     assert "first?[31m" in text and "second" not in text
 
 
+def test_an_exception_that_is_no_exception(write: Write) -> None:
+    path = write("shop_m2", "class Stop(BaseException): pass\nraise Stop('no more')\n")
+    assert f"File {path}, line 2" in refusal("shop_m2")
+    write("shop_m3", "raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):  # somebody at the terminal
+        load("shop_m3")
+
+
 def test_system_exit_while_importing(write: Write) -> None:
     path = write("shop_n", "import sys\nsys.exit('bye')\n")
     text = refusal("shop_n:app")

@@ -146,7 +146,9 @@ class _Target:
             )
         try:
             return factory(*self.arguments, **self.keywords)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:  # somebody at the terminal
+            raise
+        except BaseException as error:
             reason = blame.explain(error, f"{module.__name__}:{shown}()", "when it was called")
             reason.where = reason.where or _file_of(module)
             raise reason from error
@@ -161,7 +163,9 @@ def _import(name: str) -> ModuleType:
         if blame.users_frame(error) is None and (name == absent or name.startswith(absent + ".")):
             raise _no_module(name, absent) from error
         raise blame.explain(error, name, "while it was imported") from error
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:  # somebody at the terminal
+        raise
+    except BaseException as error:
         raise blame.explain(error, name, "while it was imported") from error
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
+from pronghorn.apps import blame
 from pronghorn.assemble import parts, working
 from pronghorn.config.settings import Settings
 from pronghorn.errors import ApplicationLoadError, ConfigError, StartupError
@@ -90,24 +91,38 @@ def live(birth: Birth, heir: Inheritance) -> int | Birth:
     info = HookInfo(pid=os.getpid(), worker=birth.order.number + 1, generation=birth.order.generation)
     lifeline = Lifeline(birth.channel)
     try:
-        if not heir.settled:
-            _settle(settings, heir)
-        if birth.role is Role.WORKER:
-            heir.hooks.run("post_fork", info, heir.log)
-            if settings.process.reload:
-                _watch_files(settings, birth.channel)
-        _load(settings, heir)
-        assert heir.served is not None
-        # In the mold, too: what the first requests make is shared then.
-        working.warm_up(heir.served.app, settings.process.warmup)
+        _get_ready(birth, settings, heir, info)
     except StartupError as error:
-        trace = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""
-        birth.channel.send(Failed(str(error), trace, error.exit_code))
-        return error.exit_code
+        return _fail(birth.channel, error)
+    except BaseException as error:  # of whatever kind: only the application can have raised it
+        failure = blame.explain(error, f"A new {birth.role.value}", "before it was ready")
+        failure.__cause__ = error
+        return _fail(birth.channel, failure)
     if birth.role is Role.MOLD:
         lifeline.release()
         return mold.forge(work, birth.channel, heir.log, lambda: _reopen(heir)) or 0
     return _Serving(birth, settings, heir, info, lifeline).run()
+
+
+def _get_ready(birth: Birth, settings: Settings, heir: Inheritance, info: HookInfo) -> None:
+    """Up to serving, or forking. Raises StartupError, and what an application may raise."""
+    if not heir.settled:
+        _settle(settings, heir)
+    if birth.role is Role.WORKER:
+        heir.hooks.run("post_fork", info, heir.log)
+        if settings.process.reload:
+            _watch_files(settings, birth.channel)
+    _load(settings, heir)
+    assert heir.served is not None
+    # In the mold, too: what the first requests make is shared then.
+    working.warm_up(heir.served.app, settings.process.warmup)
+
+
+def _fail(channel: Channel, error: StartupError) -> int:
+    """Tell the master why; its cause is for the log. The exit code."""
+    trace = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""
+    channel.send(Failed(str(error), trace, error.exit_code))
+    return error.exit_code
 
 
 def _settle(settings: Settings, heir: Inheritance) -> None:
@@ -115,7 +130,7 @@ def _settle(settings: Settings, heir: Inheritance) -> None:
     for variable in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
         os.environ.pop(variable, None)  # the application is not the service's main process
     # By its name, not by what it was at the start: a deploy may have moved a link.
-    os.chdir(heir.directory)
+    parts.change_directory(heir.directory, "The directory in which the server was started")
     heir.log, heir.access = parts.open_logs(settings)
     parts.prepare(settings.app, importing=True)
     for listener in heir.listeners:

@@ -43,14 +43,25 @@ def settings_from_python(options: Mapping[str, Any], app: Any = None) -> Setting
 
 
 def prepare(options: AppOptions, *, importing: bool) -> None:
-    """Make the surroundings that the application expects."""
+    """Make the surroundings that the application expects. Raises ConfigError."""
     if importing:
         make_importable(options)
     if options.chdir:
-        os.chdir(options.chdir)
+        change_directory(options.chdir, "--chdir")
     for variable in options.env:
         name, _, value = variable.partition("=")
         os.environ[name] = value
+
+
+def change_directory(path: str, why: str) -> None:
+    """why: for the one who reads that it cannot be entered. Raises ConfigError."""
+    try:
+        os.chdir(path)
+    except OSError as error:
+        raise ConfigError(
+            f"{why}: {path!r} cannot be entered: {error.strerror}.",
+            mend="Put it back, and let the server's user enter it.",
+        ) from None
 
 
 def import_paths(options: AppOptions) -> list[str]:

@@ -110,7 +110,9 @@ def warm_up(app: WSGIApplication, path: str) -> None:
             close = getattr(result, "close", None)
             if close is not None:
                 close()
-    except Exception as error:
+    except KeyboardInterrupt:  # somebody at the terminal
+        raise
+    except BaseException as error:
         raise ApplicationLoadError(
             f"The warm-up request GET {path} failed: {type(error).__name__}: {error}",
             mend="The traceback is in the error log. --warmup names the path.",
