@@ -185,6 +185,24 @@ def test_a_killed_master_leaves_nobody() -> None:
         eventually(lambda: server.survivors() == [], "nobody is left", patience=5)
 
 
+def test_nothing_is_left_open() -> None:
+    """Neither by a mold that is told to end nor by one that fails: Python tells of sockets in such a mode."""
+    env = {"PYTHONDEVMODE": "1", "PYTHONWARNINGS": "error"}
+    with running(site("1"), "--preload", env=env) as server:
+        before = server.worker_pids()
+        server.write(BROKEN)
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("given up")
+        eventually(lambda: server.worker_pids() == before, "the end of the one that failed")
+        server.write(site("2"))
+        server.signal(signal.SIGHUP)
+        server.wait_for_version("2")
+        server.wait_until_gone(before)
+        server.signal(signal.SIGTERM)
+        assert server.wait_exit() == 0
+        assert "ResourceWarning" not in server.log()
+
+
 def test_term() -> None:
     with running(site("1"), "--preload", "--workers", "2") as server, server.connect() as client:
         client.send(b"GET /sleep?0.5 HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -93,14 +93,14 @@ def live(birth: Birth, heir: Inheritance) -> int | Birth:
     try:
         _get_ready(birth, settings, heir, info)
     except StartupError as error:
-        return _fail(birth.channel, error)
+        return _fail(birth.channel, error, lifeline)
     except BaseException as error:  # of whatever kind: only the application can have raised it
         failure = blame.explain(error, f"A new {birth.role.value}", "before it was ready")
         failure.__cause__ = error
-        return _fail(birth.channel, failure)
+        return _fail(birth.channel, failure, lifeline)
     if birth.role is Role.MOLD:
         lifeline.release()
-        return mold.forge(work, birth.channel, heir.log, lambda: _reopen(heir)) or 0
+        return _forge(birth, heir)
     return _Serving(birth, settings, heir, info, lifeline).run()
 
 
@@ -118,10 +118,21 @@ def _get_ready(birth: Birth, settings: Settings, heir: Inheritance, info: HookIn
     working.warm_up(heir.served.app, settings.process.warmup)
 
 
-def _fail(channel: Channel, error: StartupError) -> int:
+def _forge(birth: Birth, heir: Inheritance) -> int | Birth:
+    """Be the mold."""
+    born = mold.forge(birth.job, birth.channel, heir.log, lambda: _reopen(heir))
+    if born is None:
+        birth.channel.close()
+        return 0
+    return born
+
+
+def _fail(channel: Channel, error: StartupError, lifeline: Lifeline) -> int:
     """Tell the master why; its cause is for the log. The exit code."""
     trace = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""
     channel.send(Failed(str(error), trace, error.exit_code))
+    lifeline.release()
+    channel.close()
     return error.exit_code
 
 
@@ -228,7 +239,7 @@ class _Serving:
         worker.run()
         signal.set_wakeup_fd(-1)
         if self._promoted:
-            return mold.forge(self._birth.job, self._channel, heir.log, lambda: _reopen(heir)) or 0
+            return _forge(self._birth, heir)
         heir.hooks.run("pre_exit", self._info, heir.log)
         if heir.access is not None:
             heir.access.close()
