@@ -63,3 +63,12 @@ def test_a_replacement_whose_directory_is_gone(flags: tuple[str, ...], gone: str
         (server.path / gone).mkdir()
         (server.path / gone / "served.py").write_text(site("2"))
         server.wait_for_version("2")
+
+
+@pytest.mark.parametrize("flags", [(), ("--chdir", "/"), ("--no-master",), ("--hooks", "served")])
+def test_a_start_in_a_directory_that_is_gone(flags: tuple[str, ...]) -> None:
+    wrapper = ("sh", "-c", 'mkdir gone; cd gone; rmdir ../gone; exec "$@"', "sh")
+    with started(site("1"), *flags, wrapper=wrapper) as server:
+        assert server.wait_exit() == 5
+        assert "The working directory cannot be told: No such file or directory." in server.log()
+        assert len(server.log().splitlines()) <= MESSAGE_LINES, server.log()

@@ -64,16 +64,31 @@ def change_directory(path: str, why: str) -> None:
         ) from None
 
 
+def working_directory() -> str:
+    """Raises ConfigError where it was removed."""
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise ConfigError(
+            f"The working directory cannot be told: {error.strerror}.",
+            mend="It was removed, or moved away: change to one that is there, and start the server again.",
+        ) from None
+
+
 def import_paths(options: AppOptions) -> list[str]:
-    """Where the application's modules are: --pythonpath, relative to --chdir, and that directory itself."""
-    base = os.path.abspath(options.chdir or ".")
+    """Where the application's modules are: --pythonpath, relative to --chdir, and that directory itself.
+
+    Raises ConfigError.
+    """
+    base = options.chdir if os.path.isabs(options.chdir) else os.path.join(working_directory(), options.chdir)
+    base = os.path.normpath(base)
     # gunicorn separates directories by commas within one flag.
     extra = [os.path.join(base, path) for given in options.pythonpath for path in given.split(",")]
     return [*extra, base]
 
 
 def make_importable(options: AppOptions) -> None:
-    """Before changing to --chdir."""
+    """Before changing to --chdir. Raises ConfigError."""
     paths = import_paths(options)
     sys.path[:0] = [path for path in paths if path not in sys.path]
 

@@ -142,8 +142,11 @@ class _Server:
 
 
 def _directory() -> str:
-    """Where the server was started, by the name that the user knows it by: a deploy may move a link."""
-    here = os.getcwd()
+    """Where the server was started, by the name that the user knows it by: a deploy may move a link.
+
+    Raises ConfigError.
+    """
+    here = parts.working_directory()
     named = os.environ.get("PWD", "")
     with contextlib.suppress(OSError):
         if named and os.path.samefile(named, here):
