@@ -18,7 +18,9 @@ UNUSUAL = pytest.mark.parametrize(
 )
 LEAVE = """
     elif path == "/leave":
-        sys.exit(9)"""
+        sys.exit(9)
+    elif path == "/fail":
+        raise RuntimeError("no database")"""
 
 
 @UNUSUAL
@@ -48,6 +50,27 @@ def test_a_warm_up_that_exits() -> None:
     with started(site("1", routes=LEAVE), "--warmup", "/leave") as server:
         assert server.wait_exit() == 3
         assert "GET /leave failed: SystemExit: 9" in server.log()
+
+
+def test_a_start_that_fails_is_in_the_log_file_with_its_traceback() -> None:
+    with started(site("1", routes=LEAVE), "--warmup", "/fail", "--error-logfile", "error.log") as server:
+        assert server.wait_exit() == 3
+        assert len(server.log().splitlines()) <= MESSAGE_LINES
+        log = (server.path / "error.log").read_text()
+        assert "GET /fail failed: RuntimeError: no database" in log
+        assert 'raise RuntimeError("no database")' in log
+
+
+@pytest.mark.parametrize("flags", [(), ("--no-master",)])
+def test_the_traceback_of_a_start_that_fails_is_shown_where_that_is_said(flags: tuple[str, ...]) -> None:
+    source = site("1", routes=LEAVE)
+    with started(source, "--warmup", "/fail", *flags) as server:
+        assert server.wait_exit() == 3
+        assert len(server.log().splitlines()) <= MESSAGE_LINES
+        assert "The whole traceback is shown with --log-level debug." in server.log()
+    with started(source, "--warmup", "/fail", "--log-level", "debug", *flags) as server:
+        assert server.wait_exit() == 3
+        assert 'raise RuntimeError("no database")' in server.log()
 
 
 @pytest.mark.parametrize(("flags", "gone"), [(("--chdir", "r/src"), "r/src"), ((), "r")])

@@ -38,7 +38,7 @@ def serve(settings: Settings, app: WSGIApplication | str) -> int:
         parts.remark_on_idle_options(settings, log)
         hooks.run("post_fork", info, log)
         served = parts.load_served(settings, app, log)
-        working.warm_up(served.app, settings.process.warmup)
+        working.warm_up(served.app, settings.process.warmup, log)
         worker = working.build(served, listeners, settings, log, access)
         worker.abandon = lambda: _abandon(leaving)
 

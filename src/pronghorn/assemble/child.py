@@ -115,7 +115,7 @@ def _get_ready(birth: Birth, settings: Settings, heir: Inheritance, info: HookIn
     _load(settings, heir)
     assert heir.served is not None
     # In the mold, too: what the first requests make is shared then.
-    working.warm_up(heir.served.app, settings.process.warmup)
+    working.warm_up(heir.served.app, settings.process.warmup, heir.log)
 
 
 def _forge(birth: Birth, heir: Inheritance) -> int | Birth:

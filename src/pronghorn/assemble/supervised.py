@@ -101,7 +101,7 @@ class _Server:
             reopen=self._reopen,
             began=self._began,
             directory=self._directory,
-            say=lambda text: print(text, file=sys.stderr, flush=True),
+            say=self._say,
             log=self._log,
         )
 
@@ -113,6 +113,15 @@ class _Server:
     def _began(self) -> None:
         print(parts.banner(self._settings, self._app, self._listeners), file=sys.stderr, flush=True)
         parts.remark_on_root(self._settings, self._log)
+
+    def _say(self, text: str, trace: str) -> None:
+        """Why the start fails. Who starts it sees a few lines, a log file has it all."""
+        with contextlib.suppress(OSError):  # the terminal is gone
+            print(text, file=sys.stderr, flush=True)
+        if self._settings.log.error_logfile not in ("", "-"):
+            self._log.error("the start failed. %s%s", text, f"\n{trace}" if trace else "")
+        elif trace:
+            self._log.debug("%s", trace)
 
     def _relieve(self) -> None:
         """The old master may go."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from pronghorn.apps import blame
 from pronghorn.apps.health import Health
 from pronghorn.apps.metrics import Metrics
 from pronghorn.apps.own_path import as_path_info
@@ -91,7 +92,7 @@ def set_deadlines(worker: Worker, least: float = float("inf")) -> None:
         worker.deadlines = Deadlines(worker, interrupt, least)
 
 
-def warm_up(app: WSGIApplication, path: str) -> None:
+def warm_up(app: WSGIApplication, path: str, log: logging.Logger) -> None:
     """Call the application once with GET path, if there is one. Raises ApplicationLoadError."""
     if not path:
         return
@@ -113,9 +114,10 @@ def warm_up(app: WSGIApplication, path: str) -> None:
     except KeyboardInterrupt:  # somebody at the terminal
         raise
     except BaseException as error:
+        log.debug("the warm-up request failed", exc_info=error)
         raise ApplicationLoadError(
-            f"The warm-up request GET {path} failed: {type(error).__name__}: {error}",
-            mend="The traceback is in the error log. --warmup names the path.",
+            f"The warm-up request GET {path} failed: {type(error).__name__}: {blame.one_line(error)}",
+            mend=f"--warmup names the path. {blame.WHOLE}",
         ) from error
     if not statuses or statuses[-1][:1] not in "1234":
         shown = statuses[-1] if statuses else "no status"

@@ -422,10 +422,7 @@ class Master:
             return
         if not self._served:
             self._exit_code = failure.code if failure else 3
-            with suppress(OSError):
-                self._around.say(why if failure else f"Error: {why}")
-            if trace:
-                self._log.debug("%s", trace)
+            self._around.say(why if failure else f"Error: {why}", trace)
             self._end(quick=True)
         elif generation is self._next:
             self._abandon(generation, why, trace)

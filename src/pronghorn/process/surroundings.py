@@ -36,6 +36,6 @@ class Surroundings(NamedTuple):
     """The old master, whose sockets these were, is gone."""
     directory: str
     """Where it was started."""
-    say: Callable[[str], None]
-    """To the terminal, when the start fails."""
+    say: Callable[[str, str], None]
+    """Why the start fails, to the terminal; and a traceback, or nothing, for the log."""
     log: logging.Logger
