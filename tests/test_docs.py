@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pronghorn.assemble import supervised
 from pronghorn.config import docs
 from pronghorn.config.settings import all_options, flag_of
 from pronghorn.errors import ApplicationError
@@ -98,6 +99,11 @@ class TestSignals:
         stated = {signal.Signals[f"SIG{name}"] for cell in cells for name in cell.split(", ")}
         assert stated == set(HANDLED) - {signal.SIGCHLD}
         assert STACKS == signal.SIGRTMIN
+
+    def test_how_many_workers_ttin_makes(self) -> None:
+        """A quarter of the rows: see TestHowManyWorkers in tests/process/test_master.py."""
+        stated = re.search(r"^TTIN goes up to (\d+) workers", page("processes.md"), re.MULTILINE)
+        assert stated and int(stated[1]) == supervised._ROWS_LEAST // 4
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
