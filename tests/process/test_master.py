@@ -13,7 +13,7 @@ from pronghorn.process.children import Child, Generation, Role
 from pronghorn.process.hooks import Hooks
 from pronghorn.process.inbox import Told
 from pronghorn.process.master import Master
-from pronghorn.process.messages import Changed, Message
+from pronghorn.process.messages import Changed, Message, Retire
 from pronghorn.process.options import ProcessOptions
 from pronghorn.process.surroundings import Surroundings
 from pronghorn.process.systemd import Notifier
@@ -146,6 +146,49 @@ class TestHowManyWorkers:
         assert master._missing(master._now) == 1
         worker(master, master._now)
         assert master._missing(master._now) == 3
+
+
+class TestALimitOfMemoryThatLeavesNoRoom:
+    """A replacement would hold as much."""
+
+    WISH = Retire("it holds 34 MiB of memory", cramped=True)
+
+    def test_who_has_reached_it_serves_for_a_minute(self, master: Master) -> None:
+        child = worker(master, master._now)
+        child.since = time.monotonic()
+        master._decide(Told(child, self.WISH))
+        master._replace()
+        assert master._retirement.chosen is None
+        child.since -= 60
+        master._decide(Told(child, self.WISH))
+        master._replace()
+        assert master._retirement.chosen is child
+
+    def test_others_do_not_wait_for_it(self, master: Master) -> None:
+        master._wanted = 2
+        first, second = worker(master, master._now), worker(master, master._now)
+        first.since = time.monotonic()
+        master._decide(Told(first, self.WISH))
+        master._decide(Told(second, Retire("it has served 5 requests")))
+        master._replace()
+        assert master._retirement.chosen is second
+
+    def test_one_warning_says_what_to_do(self, master: Master, caplog: pytest.LogCaptureFixture) -> None:
+        for _ in range(3):
+            child = worker(master, master._now)
+            child.since = time.monotonic()
+            master._decide(Told(child, self.WISH))
+        assert caplog.text.count("Raise --max-worker-memory") == 1
+
+    def test_who_reaches_it_late_is_replaced_as_any_other(
+        self, master: Master, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        child = worker(master, master._now)
+        child.since = time.monotonic() - 60
+        master._decide(Told(child, self.WISH))
+        master._replace()
+        assert master._retirement.chosen is child
+        assert "Raise" not in caplog.text
 
 
 def test_a_generation_has_settled_a_moment_after_it_began() -> None:

@@ -85,6 +85,18 @@ def test_the_hard_limit_kills() -> None:
     assert {failure.pid for failure in load.failures} <= killed | {None}
 
 
+def test_a_limit_below_what_a_new_worker_holds_is_no_storm() -> None:
+    with running(site("1"), "--workers", "2", "--max-worker-memory", str(5 * MIB)) as server:
+        eventually(lambda: server.log().count("is to be replaced") == 2, "both ask")
+        before = server.worker_pids()
+        server.answering()
+        assert server.worker_pids() == before
+        assert [
+            line for line in server.warnings() if "Raise --max-worker-memory" in line
+        ] == server.warnings()
+        assert len(server.warnings()) == 1
+
+
 def test_who_cannot_be_replaced_serves_on() -> None:
     """The module on disk is broken: an old worker is better than none."""
     with running(site("1"), "--workers", "2", "--max-requests", "50") as server, Load(server.port) as load:

@@ -224,7 +224,7 @@ class _Serving:
             heir.board.counters,
             row.number,
         )
-        worker.pulse = Pulse(row, _lifetime(settings.process), self._retire)
+        worker.pulse = Pulse(row, _lifetime(settings.process), self._retire, self._cramped)
         worker.began = self._began
         worker.abandon = self._abandon
         worker.stuck = self._retire
@@ -280,6 +280,9 @@ class _Serving:
 
     def _retire(self, reason: str) -> None:
         self._channel.send(Retire(reason))
+
+    def _cramped(self, reason: str) -> None:
+        self._channel.send(Retire(reason, cramped=True))
 
     def _abandon(self) -> None:
         """A call on the main thread does not end: the process has to."""

@@ -58,6 +58,8 @@ class Generation:
         self.last_failure = -NEVER
         self.reforked = False
         """Its mold is a worker that was warmed up."""
+        self.cramped = False
+        """It was said that its limit of memory leaves no room."""
 
     def settled(self) -> bool:
         """It did not begin a moment ago."""

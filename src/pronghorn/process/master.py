@@ -52,7 +52,7 @@ class Master:
         self._next: Generation | None = None
         """What is to serve when it is ready."""
         self._wanted = job.options.workers
-        self._retirement = Retirement(self._children)
+        self._retirement = Retirement(self._children, around.log)
         self._served = False  # somebody has been ready
         self._ending = False
         self._relieved = False  # the old master was told to go
@@ -125,9 +125,8 @@ class Master:
             case Told(child, Failed() as failure):
                 child.failure = failure
                 self._birth_failed(child, failure.text)
-            case Told(child, Retire(reason)):
-                self._log.info("%s is to be replaced: %s", child, reason)
-                self._retirement.ask(child)
+            case Told(child, Retire() as wish):
+                self._retirement.heed(child, wish)
             case Told(child, Changed(path)):
                 # Each worker tells; one reload is enough. One that is to come has watched before it imported.
                 itself = child.generation is self._next and not child.generation.again

@@ -37,9 +37,13 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Retire:
-    """From a worker: it wants to be replaced, for this reason, which makes a sentence."""
+    """From a worker: it wants to be replaced, for this reason, which makes a sentence.
+
+    cramped: its limit of memory is hardly more than what it held when it began.
+    """
 
     reason: str
+    cramped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ INTERVAL = 1.0
 _INTERVAL_MEMORY = 0.25
 """Seconds between two beats; the shorter where a limit of memory may be reached meanwhile."""
 
+_ROOM = 1.25
+"""Times what a process holds before it serves: a limit below that is reached without any leak. Arbitrary."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
@@ -29,11 +32,20 @@ class Lifetime:
 class Pulse:
     """Leader only."""
 
-    def __init__(self, row: Row, lifetime: Lifetime, retire: Callable[[str], None]) -> None:
-        """retire: called once, with the reason."""
+    def __init__(
+        self,
+        row: Row,
+        lifetime: Lifetime,
+        retire: Callable[[str], None],
+        cramped: Callable[[str], None] | None = None,
+    ) -> None:
+        """retire: called once, with the reason. cramped: in its place when the reason is memory, where the
+        limit is hardly more than what the process holds now."""
         self.row = row
         self._lifetime = lifetime
         self._retire = retire
+        roomy = lifetime.memory >= _ROOM * resident(os.getpid())
+        self._too_big = retire if roomy or cramped is None else cramped
         self.interval = INTERVAL if lifetime.memory == float("inf") else _INTERVAL_MEMORY
         self.calls_most = lifetime.requests
 
@@ -43,13 +55,13 @@ class Pulse:
         self.row.put(MEMORY, memory)
         lifetime = self._lifetime
         if calls >= lifetime.requests:
-            self._ask(f"it has served {calls} requests")
+            self._ask(f"it has served {calls} requests", self._retire)
         elif now >= lifetime.until:
-            self._ask("it has served for long enough")
+            self._ask("it has served for long enough", self._retire)
         elif memory >= lifetime.memory:
-            self._ask(f"it holds {memory >> 20} MiB of memory")
+            self._ask(f"it holds {memory >> 20} MiB of memory", self._too_big)
 
-    def _ask(self, reason: str) -> None:
+    def _ask(self, reason: str, retire: Callable[[str], None]) -> None:
         self._lifetime = Lifetime()
         self.calls_most = self._lifetime.requests
-        self._retire(reason)
+        retire(reason)
