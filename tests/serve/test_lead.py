@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterable
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -119,6 +120,46 @@ def test_a_poll_that_fails_for_good_has_no_heartbeat() -> None:
     assert beats == []
     poller.close()
     worker._bell.close()
+
+
+def test_what_fails_in_each_round_neither_fills_the_log_nor_ends_the_service() -> None:
+    failures: list[float] = []
+
+    def fail() -> None:
+        failures.append(time.monotonic())
+        raise MemoryError
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return [b"."]
+
+    def prepare(worker: Any) -> None:
+        worker.observation.end_round = fail
+
+    with serving(app, threads=2, prepare=prepare) as server:
+        assert server.get().status == 200
+        until(lambda: len(failures) > 3, "some rounds")
+    assert min(after - before for before, after in pairwise(failures)) >= PAUSE
+
+
+@pytest.mark.parametrize("step", ["step", "_begin", "_let_in", "_cut"])
+def test_a_drain_that_fails_in_each_round_ends_at_its_time_limit(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise LookupError("unknown encoding: ascii")
+
+    def app(environ: object, start_response: object) -> Iterable[bytes]:
+        return []
+
+    with serving(app, threads=2, graceful_timeout=0.2) as server, server.connect() as client:
+        client.send(b"GET / HTTP")
+        until(lambda: bool(server.worker.connections), "it is there")
+        monkeypatch.setattr(server.worker.drain, step, fail)
+        server.worker.stop()
+        server.thread.join(PATIENCE)
+        assert not server.thread.is_alive()
+        assert server.log.count("defect in the server") in (1, 2, 3)
 
 
 def test_the_leader_looks_around_although_requests_wait_that_it_could_run() -> None:

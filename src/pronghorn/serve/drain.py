@@ -67,7 +67,7 @@ class Drain:
         self.stage = Stage.SERVING
         self.alarm = NEVER
         """When `step` wants to be called next."""
-        self._late = self._until = NEVER
+        self._late = self._until = self._patience = NEVER
         self.clean = True
         """Nothing was cut off."""
 
@@ -93,6 +93,20 @@ class Drain:
             self._cut()
         elif self.stage is Stage.ANSWERING and not self._worker.connections and not self._unwinding():
             self._end(bool(self._worker.calls.running()))
+
+    def falter(self) -> None:
+        """A round failed, and each may, before `step` gets to its end: the time limit holds all the same."""
+        if self.asked is End.NOT_YET:
+            return
+        options, now = self._worker.options, time.monotonic()
+        if self._patience == NEVER:
+            self._patience = now + options.drain_delay + options.graceful_timeout
+        if self.asked is End.AT_ONCE or now >= min(self._until, self._patience):
+            try:
+                self._cut()
+            except Exception:  # perhaps the very one that was logged
+                self.clean = False
+                self._end(bool(self._worker.calls.running()))
 
     def _let_in(self, now: float) -> None:
         """Those who are on their way in, for a while; then nobody."""

@@ -1,9 +1,11 @@
 """Who is told of each exchange that has ended: the access log, the counters, whoever embeds the server."""
 
+import logging
 from collections.abc import Callable
 
 from pronghorn.http.request import Request
 from pronghorn.http.response import ResponseHead
+from pronghorn.observe import logs
 from pronghorn.observe.access import AccessLog
 from pronghorn.observe.counters import Tally
 from pronghorn.serve.h1_exchange import H1Exchange, Observer
@@ -59,7 +61,8 @@ class Observation:
         if self.tally is not None:
             self.tally.add_up()
 
-    def reopen(self) -> None:
-        """After a log rotation. Leader only."""
+    def reopen(self, log: logging.Logger) -> None:
+        """After a log rotation; log: the error log, which comes last. Leader only."""
         if self.access is not None:
             self.access.reopen()
+        logs.reopen(log)

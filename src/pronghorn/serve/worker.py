@@ -12,14 +12,12 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from pronghorn.errors import RequestTimeout
 from pronghorn.http.h1.known import KnownHeads
 from pronghorn.http.limits import Limits
 from pronghorn.net.listen import Listener
 from pronghorn.observe.access import AccessLog
-from pronghorn.observe.logs import reopen
 from pronghorn.serve.acceptor import PAUSE
 from pronghorn.serve.bases import bases
 from pronghorn.serve.bell import Bell
@@ -209,8 +207,7 @@ class Worker(Commons):
 
     def reopen_logs(self) -> None:
         """After a log rotation. Any thread."""
-        self.ask(self.observation.reopen)
-        self.ask(partial(reopen, self.log))
+        self.ask(lambda: self.observation.reopen(self.log))
 
     def ask(self, errand: Callable[[], None]) -> None:
         """Have the leader run it. Any thread."""
@@ -258,21 +255,19 @@ class Worker(Commons):
             try:
                 self._end_round()
             except Exception as error:
-                self._sacrifice(None, error)
+                self._falter(error)
             try:
                 if self.drain.stage is not OVER:
                     self._poll()
-            except Exception as error:  # no memory, say. If it stays: no heartbeat, so the master replaces us
-                time.sleep(PAUSE)
-                self._round_calls = self.turn.calls  # they did not take that long
-                self._sacrifice(None, error)
+            except Exception as error:
+                self._falter(error)
         self.crew.stop()
 
     def _next_group(self) -> bool:
         try:
             return self.round.next_group()
         except Exception as error:
-            self._sacrifice(None, error)
+            self._falter(error)
             return True  # what it has not received, `ready` will
 
     def _release(self, taken: Connection | None) -> None:
@@ -291,6 +286,13 @@ class Worker(Commons):
         leads = self.crew.keeps_lead()
         self._sacrifice(target if leads else None, error)
         return leads
+
+    def _falter(self, error: Exception) -> None:
+        """No memory, say: it may fail again. If polling does: no heartbeat, so the master replaces us."""
+        time.sleep(PAUSE)
+        self._round_calls = self.turn.calls  # they did not take that long
+        self._sacrifice(None, error)
+        self.drain.falter()
 
     def _sacrifice(self, target: object, error: Exception) -> None:
         """A defect of ours costs one connection, not the service. Leader only."""
