@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.process.harness import eventually, running, said, site, started
+from tests.serving import head
 
 WHO = """
     elif path == "/who":
@@ -83,3 +84,38 @@ def test_the_pid_file_of_a_living_server_is_respected() -> None:
             assert str(server.master_pid) in second.log()
         assert Path("/dev/shm/pronghorn-test.pid").exists()
         said(server.get())
+
+
+REFUSER = """
+class Refuser:
+    def find_spec(self, name, *_):
+        os.write(2, b"imports " + name.encode() + bytes([10]))
+        raise ImportError(name)
+"""
+REFUSE = """
+    elif path == "/refuse":
+        sys.meta_path.insert(0, Refuser())
+    elif path == "/fail":
+        environ["wsgi.errors"].write("caf\\xe9")
+        raise ValueError("caf\\xe9")"""
+
+
+@pytest.mark.parametrize("flags", [(), ("--request-timeout", "5", "--metrics", "/-/metrics")])
+def test_a_worker_that_serves_imports_nothing(flags: tuple[str, ...]) -> None:
+    """Its user may not be able to read Python's library; a codec is an import, too."""
+    logs = ("--access-logfile", "access.log", "--pid", "server.pid")
+    with running(site("1", prelude=REFUSER, routes=REFUSE), *logs, *flags) as server:
+        (worker,) = server.wait_for_workers(1)
+        assert server.get("/refuse").status == 200
+        assert server.get("/fail").status == 500
+        with server.connect() as client:
+            assert client.ask(b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", method="GET").status == 400
+        with server.connect() as client:
+            body = bytes(2 << 20)  # onto the disk
+            assert client.ask(head("POST", "/", length=len(body)) + body).status == 200
+        os.kill(worker, signal.SIGUSR1)
+        server.signal(signal.SIGUSR1)
+        server.get()
+        server.signal(signal.SIGTERM)
+        assert server.wait_exit() == 0
+        assert "imports " not in server.log()

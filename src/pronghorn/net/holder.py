@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator
 
 _LISTENING = "0A"
-_SYN_RECEIVED = "03"
-_COMING = f" {_SYN_RECEIVED} "
+_SYN_RECEIVED = b"03"
+_COMING = b" %b " % _SYN_RECEIVED
 
 
 def of_port(host: str, port: int) -> str:
@@ -29,12 +29,13 @@ def arriving(ports: set[int]) -> bool:
     read = False
     for table in ("tcp", "tcp6"):
         try:
-            with open(f"/proc/net/{table}", encoding="ascii") as lines:
+            # Octets: this may be the first that asks for a codec, as a user who cannot read the library.
+            with open(f"/proc/net/{table}", "rb") as lines:
                 coming = [line.split() for line in lines if _COMING in line]
         except OSError:
             continue
         read = True
-        if any(row[3] == _SYN_RECEIVED and int(row[1].rpartition(":")[2], 16) in ports for row in coming):
+        if any(row[3] == _SYN_RECEIVED and int(row[1].rpartition(b":")[2], 16) in ports for row in coming):
             return True
     return not read
 
