@@ -170,6 +170,19 @@ def test_a_pipe_that_nobody_reads_never_blocks_and_lines_come_later(tmp_path: Pa
     os.close(reader)
 
 
+def test_a_pipe_that_has_no_reader_at_the_start_is_an_error_at_once(tmp_path: Path, errors: Lines) -> None:
+    fifo = tmp_path / "pipe"
+    os.mkfifo(fifo)
+    with pytest.raises(OSError, match="nobody reads"):
+        AccessLog(str(fifo))
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    log = AccessLog(str(fifo))
+    os.close(reader)
+    log.reopen()
+    assert len(errors.lines) == 1 and "cannot be reopened: nobody reads" in errors.lines[0]
+    log.close()
+
+
 def test_a_pipe_without_a_reader_is_an_error_not_a_signal(tmp_path: Path, errors: Lines) -> None:
     fifo = tmp_path / "pipe"
     os.mkfifo(fifo)

@@ -5,6 +5,8 @@ import logging.config
 import os
 import pty
 import re
+import select
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from pronghorn.observe import logs
 from pronghorn.observe.logs import LogOptions
+from tests.serving import PATIENCE
 
 
 @pytest.fixture(autouse=True)
@@ -106,3 +109,86 @@ def test_no_colour_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with (tmp_path / "x").open("w") as file:
         assert not logs.wants_colour(file.fileno())
     assert not logs.wants_colour(12345)
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Iterator[tuple[Path, int]]:
+    """Its path, and a descriptor to read from."""
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    yield path, reader
+    os.close(reader)
+
+
+@pytest.mark.parametrize("device", ["a FIFO", "stderr"])
+def test_a_pipe_that_nobody_reads_holds_nobody_up_and_tells_its_loss_later(
+    device: str, fifo: tuple[Path, int]
+) -> None:
+    path, reader = fifo
+    writer, stderr = os.open(path, os.O_WRONLY), os.dup(2)
+    if device == "stderr":
+        os.dup2(writer, 2)
+    try:
+        log = logs.setup(LogOptions(error_logfile="-" if device == "stderr" else str(path)))
+
+        def fill() -> None:
+            for number in range(200):  # more than a pipe holds
+                log.error("%d" + "x" * 1000, number)
+            logs.write_text(log, "of the application\n" * 2)
+
+        thread = threading.Thread(target=fill, daemon=True)
+        thread.start()
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+        held = os.read(reader, 1 << 20)
+        log.error("again")
+        later = os.read(reader, 1 << 20)
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(writer)
+    first = re.findall(r"(\d+)x+\n", held.decode())
+    assert first == [str(number) for number in range(len(first))] != []
+    loss, again = later.decode().splitlines()
+    assert loss.endswith(f"lines lost: {202 - len(first)}") and again.endswith("again")
+
+
+def test_a_reader_who_is_only_slower_loses_nothing(
+    fifo: tuple[Path, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, reader = fifo
+    monkeypatch.setattr(logs, "_GRACE", PATIENCE)
+    log = logs.setup(LogOptions(error_logfile=str(path)))
+    text = "x" * 100 + "\n"
+    thread = threading.Thread(target=logs.write_text, args=(log, text * 2000), daemon=True)
+    thread.start()
+    received = b""
+    poller = select.poll()
+    poller.register(reader, select.POLLIN)
+    while len(received) < 2000 * len(text) and poller.poll(PATIENCE * 1000):
+        received += os.read(reader, 1 << 16)
+    assert received == text.encode() * 2000
+    thread.join(PATIENCE)
+
+
+def test_a_fifo_that_nobody_reads_is_an_error(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(OSError, match="nobody reads"):
+        logs.setup(LogOptions(error_logfile=str(tmp_path / "fifo")))
+
+
+def test_a_reader_who_has_left_holds_up_no_rotation(tmp_path: Path) -> None:
+    path, new = tmp_path / "log", tmp_path / "log.1"
+    log = logs.setup(LogOptions(error_logfile=str(path)))
+    path.rename(new)
+    os.mkfifo(path)
+    logs.reopen(log)
+    log.error("still")
+    assert "cannot be reopened: nobody reads" in new.read_text() and "still" in new.read_text()
+
+
+def test_a_file_is_written_as_a_file(tmp_path: Path) -> None:
+    logs.setup(LogOptions(error_logfile=str(tmp_path / "log")))
+    (handler,) = logging.getLogger(logs.NAME).handlers
+    assert isinstance(handler, logs.Handler) and os.get_blocking(handler.fd)

@@ -215,11 +215,25 @@ os.close(writer)
 os.execvp(sys.argv[1], sys.argv[1:])
 """
 
+IT_IS_FULL = """
+import os, sys
+reader, writer = os.pipe()
+os.set_inheritable(reader, True)
+os.set_blocking(writer, False)
+try:
+    while True: os.write(writer, bytes(4096))
+except BlockingIOError:
+    os.set_blocking(writer, True)
+os.dup2(writer, 2)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
 
 @pytest.mark.parametrize("flags", [(), ("--preload",)])
 @pytest.mark.parametrize(
     "wrapper",
     [
+        pytest.param((sys.executable, "-c", IT_IS_FULL), id="it is full"),
         pytest.param((sys.executable, "-c", NOBODY_READS), id="nobody reads it"),
         pytest.param(("sh", "-c", 'exec "$@" 2>&-', "sh"), id="it is closed"),
         pytest.param(("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"), id="all three are closed"),

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import sys
 from collections.abc import Callable
 
 from pronghorn.assemble import parts
@@ -111,13 +110,12 @@ class _Server:
         return Work(reread())
 
     def _began(self) -> None:
-        print(parts.banner(self._settings, self._app, self._listeners), file=sys.stderr, flush=True)
+        logs.say(parts.banner(self._settings, self._app, self._listeners))
         parts.remark_on_root(self._settings, self._log)
 
     def _say(self, text: str, trace: str) -> None:
         """Why the start fails. Who starts it sees a few lines, a log file has it all."""
-        with contextlib.suppress(OSError):  # the terminal is gone
-            print(text, file=sys.stderr, flush=True)
+        logs.say(text)
         if self._settings.log.error_logfile not in ("", "-"):
             self._log.error("the start failed. %s%s", text, f"\n{trace}" if trace else "")
         elif trace:

@@ -6,11 +6,10 @@ together. A full disk loses lines, not requests; so does a pipe whose reader has
 
 import logging
 import os
-import select
-import stat
 import threading
 from time import time  # not looked up in its module for each request: 0.02 µs
 
+from pronghorn.observe.appending import is_file, open_to_append, write_file, write_unread
 from pronghorn.observe.asked import Asked
 from pronghorn.observe.atoms import COMBINED, Ended, compile_format
 from pronghorn.observe.record import NO_HEAD, Exchange, Head
@@ -26,9 +25,6 @@ _FLUSH_AT = 80
 
 # What is kept for a reader that does not read. Arbitrary: some thousand lines.
 _KEEP_AT_MOST = 1 << 20
-
-# A pipe that polls writable takes this much without blocking (pipe(7)).
-_PIPE_BUF = select.PIPE_BUF
 
 
 class AccessLog:
@@ -53,14 +49,8 @@ class AccessLog:
         self._fd = self._open()
 
     def _open(self) -> int:
-        if self._path == "-":
-            fd = 1
-        else:
-            fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            self._is_file = stat.S_ISREG(os.fstat(fd).st_mode)
-        except OSError:  # stdout is closed
-            self._is_file = True
+        fd = 1 if self._path == "-" else open_to_append(self._path)
+        self._is_file = is_file(fd)
         return fd
 
     def write(self, exchange: Exchange, head: Head | None, sent: int) -> None:
@@ -113,16 +103,9 @@ class AccessLog:
     def _write(self, data: bytes) -> bytes:
         """Write what can be written without waiting for a reader; gives back the rest."""
         if self._is_file:
-            while data:
-                data = data[os.write(self._fd, data) :]
-            return data
-        poller = select.poll()
-        poller.register(self._fd, select.POLLOUT)
-        while data and poller.poll(0):
-            # Whole lines where possible: several processes may share the pipe.
-            end = data.rfind(b"\n", 0, _PIPE_BUF) + 1 or _PIPE_BUF
-            data = data[os.write(self._fd, data[:end]) :]
-        return data
+            write_file(self._fd, data)
+            return b""
+        return write_unread(self._fd, data)
 
     def _lose(self, data: bytes, why: str) -> None:
         if not self._lost:

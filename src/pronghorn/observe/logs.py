@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import dataclass
 
+from pronghorn.observe.appending import is_file, open_to_append, write_file, write_unread
 from pronghorn.observe.atoms import COMBINED, compile_format
 from pronghorn.option import option
 
@@ -14,6 +15,11 @@ NAME = "pronghorn.error"
 
 _COLOURS = {"WARNING": "33", "ERROR": "31", "CRITICAL": "1;31", "DEBUG": "2"}
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+_GRACE = 0.05
+"""Seconds, arbitrary, that a text waits for a reader who may only be slow: a pipe holds 64 KiB. Once a line
+was lost, none waits until there is room again."""
 
 
 def _checked(text: str) -> str:
@@ -53,6 +59,7 @@ class Handler(logging.Handler):
     def __init__(self, path: str) -> None:
         super().__init__()
         self._path = path if path == "-" else os.path.abspath(path)
+        self._lost = 0  # lines, since the reader stopped reading
         self._fd = self._open()
         self.setFormatter(Formatter(colour=wants_colour(self._fd)))
 
@@ -62,21 +69,42 @@ class Handler(logging.Handler):
         return self._fd
 
     def _open(self) -> int:
-        if self._path == "-":
-            return 2
-        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fd = 2 if self._path == "-" else open_to_append(self._path)
+        self._is_file = is_file(fd)
+        return fd
 
     def emit(self, record: logging.LogRecord) -> None:
         self.write_text(self.format(record) + "\n")
 
     def write_text(self, text: str) -> None:
-        """Append text as it is; what UTF-8 lacks is escaped."""
-        data = text.encode("utf-8", "backslashreplace")
+        """Append text as it is; what UTF-8 lacks is escaped. Lost where nobody reads: requests come first."""
+        data = _octets(text)
         try:
-            while data:
-                data = data[os.write(self._fd, data) :]
+            if self._is_file:
+                write_file(self._fd, data)
+            else:
+                self._write_or_lose(data)
         except OSError:  # the disk is full, or the terminal gone: there is nobody to tell
             pass
+
+    def _write_or_lose(self, data: bytes) -> None:
+        self.acquire()  # two threads at once would both see the room for one
+        try:
+            if self._lost:
+                if write_unread(self._fd, _octets(self._loss())):
+                    self._lost += _lines(data)
+                    return
+                self._lost = 0
+            rest = write_unread(self._fd, data, _GRACE)
+            if rest:
+                self._lost = _lines(rest)
+        finally:
+            self.release()
+
+    def _loss(self) -> str:
+        text = "Nobody read the error log for a while; lines lost: %d"
+        record = logging.LogRecord(NAME, logging.WARNING, "", 0, text, (self._lost,), None)
+        return self.format(record) + "\n"
 
     def reopen(self) -> None:
         """After the file was moved away: go on in a new one. If that fails, stay with the old, and say so."""
@@ -160,6 +188,22 @@ def write_text(log: logging.Logger, text: str) -> None:
     if not written:  # embedded, without setup()
         encoding = sys.stderr.encoding or "utf-8"
         sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def say(text: str) -> None:
+    """A line on stderr, for whoever has started the server; lost where nobody reads."""
+    try:
+        write_unread(2, _octets(text + "\n"), _GRACE)
+    except OSError:
+        pass
+
+
+def _octets(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _lines(data: bytes) -> int:
+    return data.count(b"\n") or 1
 
 
 def reopen(log: logging.Logger) -> None:
