@@ -143,9 +143,19 @@ class _Server:
         try:
             who = parts.identity(self._settings)
             if who is not None:
+                _create(self._settings.log.access_logfile)
                 parts.hand_over(self._settings, [], who)
-        except (StartupError, ImportError) as error:
+        except (StartupError, ImportError, OSError) as error:
             self._log.error("USR1: %s", error)
+
+
+def _create(path: str) -> None:
+    """The access log, where it was moved away: the workers' user may not be able to. Raises OSError."""
+    if path in ("", "-") or os.path.lexists(path):
+        return
+    # A link that somebody puts there meanwhile is not followed: this is root.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    os.close(os.open(path, flags, 0o644))
 
 
 def _directory() -> str:
