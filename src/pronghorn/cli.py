@@ -23,6 +23,7 @@ _INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; gives the exit code. 2 usage, 3 application, 4 address, 5 configuration."""
+    _fill_closed()
     given = sys.argv[1:] if arguments is None else arguments
     try:
         return _tell(version()) if "--version" in given else _run(given)
@@ -31,6 +32,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return _INTERRUPTED
+
+
+def _fill_closed() -> None:
+    """/dev/null where stdin, stdout or stderr is closed: a socket would take its place, and get the log."""
+    import os
+
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest that is free
+            os.set_inheritable(fd, True)
 
 
 def version() -> str:

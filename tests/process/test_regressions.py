@@ -251,6 +251,19 @@ def test_stderr_is_of_no_use(wrapper: tuple[str, ...], flags: tuple[str, ...]) -
         assert server.survivors() == []
 
 
+@pytest.mark.parametrize("flags", [(), ("--no-master",)])
+@pytest.mark.parametrize(("closed", "descriptors"), [("<&- >&- 2>&-", "012"), ("<&-", "0"), ("2>&-", "2")])
+def test_no_socket_takes_the_place_of_stderr(closed: str, descriptors: str, flags: tuple[str, ...]) -> None:
+    wrapper = ("sh", "-c", f'exec "$@" {closed}', "sh")
+    with started(site("1"), *flags, bind="unix:server.sock", wrapper=wrapper) as server:
+        serves(server, "1")
+        for pid in server.survivors():
+            for fd in descriptors:
+                assert os.readlink(f"/proc/{pid}/fd/{fd}") == os.devnull
+                (mode,) = re.findall(r"flags:\s+(\d+)", Path(f"/proc/{pid}/fdinfo/{fd}").read_text())
+                assert not int(mode, 8) & os.O_CLOEXEC, "for programs that it starts, too"
+
+
 # 3, 8, 11, 12: upgrades
 
 
