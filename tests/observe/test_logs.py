@@ -54,6 +54,30 @@ def test_a_file_and_its_rotation(tmp_path: Path) -> None:
     assert "one" in moved.read_text() and "two" in path.read_text() and "two" not in moved.read_text()
 
 
+def test_a_text_that_is_being_written_meets_no_other_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread between looking up the descriptor and writing, while the leader reopens and accepts clients."""
+    path = tmp_path / "error.log"
+    log = logs.setup(LogOptions(error_logfile=str(path)))
+    write = os.write
+    clients: list[int] = []
+
+    def late(fd: int, data: bytes) -> int:
+        if not clients:
+            path.rename(tmp_path / "error.log.1")
+            logs.reopen(log)
+            clients.extend(os.open(tmp_path / f"client{n}", os.O_RDWR | os.O_CREAT) for n in range(3))
+        return write(fd, data)
+
+    monkeypatch.setattr(os, "write", late)
+    logs.write_text(log, "for the log")
+    for client in clients:
+        assert os.fstat(client).st_size == 0
+        os.close(client)
+    assert path.read_text() == "for the log"
+
+
 def test_reopen_that_fails_stays_with_the_old_file_and_says_so(tmp_path: Path) -> None:
     path = tmp_path / "error.log"
     log = logs.setup(LogOptions(error_logfile=str(path)))

@@ -112,8 +112,14 @@ class Handler(logging.Handler):
             return
         self.acquire()
         try:
-            old, self._fd = self._fd, self._open()
-            os.close(old)
+            new = open_to_append(self._path)
+            try:
+                # The number stays: `write_text` takes no lock, and whoever is at it must not meet a client's
+                # connection that has got the number of a closed file.
+                os.dup2(new, self._fd, inheritable=False)
+                self._is_file = is_file(self._fd)
+            finally:
+                os.close(new)
         except OSError as error:
             logging.getLogger(NAME).error("%s cannot be reopened: %s", self._path, error.strerror)
         finally:
