@@ -26,6 +26,7 @@ from pronghorn.serve.commons import Commons
 from pronghorn.serve.connection import DROWSY, Connection
 from pronghorn.serve.doors import Doors, Siblings
 from pronghorn.serve.drain import Drain, End, Stage
+from pronghorn.serve.forked import at_work
 from pronghorn.serve.h1_exchange import Persistence
 from pronghorn.serve.observation import Observation
 from pronghorn.serve.options import ServeOptions
@@ -120,9 +121,8 @@ class Worker(Commons):
         self.turn = self.crew.turn
         self.crowded: Callable[[], bool] = lambda: self.crew.crowded
         self.idle_time = options.keep_alive
-        """Seconds; shorter while draining."""
         self.silent_time = options.head_timeout
-        """Seconds that a new connection may say nothing; shorter while draining."""
+        """Seconds that a new connection may say nothing. While draining, both are shorter."""
         self.calls = Calls()
         self.connections: set[Connection] = set()
         new, count = self._new_connection, self.connections.__len__
@@ -163,7 +163,8 @@ class Worker(Commons):
         self.doors.open(self.round.aim)
         if self.began is not None:
             self.began()
-        self.crew.work()
+        with at_work(self):
+            self.crew.work()
         self.crew.join(0.5)
         for connection in list(self.connections):
             connection.close(reset=connection.h1.until_close)  # its call is stuck
@@ -223,8 +224,7 @@ class Worker(Commons):
     # The leader's loop
 
     def _signalled(self, number: int) -> None:
-        action = self.on_signal.get(number)
-        if action is not None:
+        if action := self.on_signal.get(number):
             action()
 
     def _lead(self, me: Member) -> None:

@@ -3,7 +3,8 @@ from pronghorn.http.response cimport ResponseHead as CResponseHead
 from pronghorn.wsgi.response cimport Heads as CHeads, Response as CResponse
 
 cdef class Application:
-    cdef readonly object _app, _log, _warn
+    cdef readonly object _app, _warn
+    cdef public object _log
     cdef public dict own
     cdef readonly CHeads _heads
 
