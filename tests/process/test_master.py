@@ -148,6 +148,13 @@ class TestHowManyWorkers:
         assert master._missing(master._now) == 3
 
 
+def test_a_reload_that_is_given_up_does_not_say_that_others_serve_where_nobody_does(
+    master: Master, caplog: pytest.LogCaptureFixture
+) -> None:
+    master._abandon(Generation(2, Job()), "Error: no such module.", "")
+    assert "the reload is given up, generation 1 stays. Error: no such module." in caplog.text
+
+
 class TestALimitOfMemoryThatLeavesNoRoom:
     """A replacement would hold as much."""
 

@@ -300,7 +300,7 @@ class Master:
         self._next = None
         self._drop(generation)
         self._log.error(
-            "the reload is given up, generation %d goes on serving. %s%s",
+            "the reload is given up, generation %d stays. %s%s",
             self._now.number,
             why,
             f"\n{trace}" if trace else "",
