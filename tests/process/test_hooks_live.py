@@ -63,8 +63,13 @@ def test_in_the_life_of_a_server(tmp_path: Path) -> None:
 def test_with_preload(tmp_path: Path) -> None:
     flags, env = hooked(tmp_path, "--workers", "2", "--preload")
     with running(site("1"), *flags, env=env) as server:
-        eventually(lambda: len(server.answering()) == 2, "two workers")
-        workers = server.answering()
+        workers: set[int] = set()
+
+        def both() -> bool:
+            workers.update(server.answering())
+            return len(workers) == 2
+
+        eventually(both, "two workers")
         eventually(lambda: {pid for pid, *_ in notes(server, "worker_ready")} == workers, "each was told")
         assert workers <= {pid for pid, *_ in notes(server, "post_fork")}
 
