@@ -27,6 +27,8 @@ class Census:
 
     def take(self) -> bool:
         count = len(self._server.worker_pids())
+        if count < self.fewest:  # /proc changes while it is read; a gap would last
+            count = len(self._server.worker_pids())
         self.fewest, self.most = min(self.fewest, count), max(self.most, count)
         return True
 
