@@ -99,10 +99,14 @@ class Application:
                 f"the application must return an iterable of bytes, not {type(result).__name__} (PEP 3333).",
                 "Return a list, such as [body].",
             )
+        turn = response.turn()
         for item in result:
             block = checked_block(item)
-            if block and not response.send(block):
-                break
+            if block:
+                with turn:
+                    more = response.send(block)
+                if not more:
+                    break
         response.finish()
 
     def _fail(self, error: BaseException, response: Response, exchange: Exchange, result: Any) -> None:

@@ -15,11 +15,10 @@ cdef class Response:
     cdef public object sending
     cdef public CResponseHead head
 
-    cdef object _turn(self)
+    cpdef turn(self)
     cpdef no_more(self)
     cdef _write(self, bytes block)
     cpdef bint send(self, bytes block) except -1
-    cdef bint _send(self, bytes block) except -1
     cpdef bint begin(self, object length) except -1
     cpdef whole(self, bytes block)
     cpdef finish(self)

@@ -148,11 +148,11 @@ class Response:
         fields = _checked_headers(headers)
         lines = [f"{name}: {value}\r\n" for name, value in fields if name.lower() not in _NOT_IN_HINTS]
         text = "HTTP/1.1 103 Early Hints\r\n" + "".join(lines) + "\r\n"
-        with self._turn():
+        with self.turn():
             if not self.begun and not self.done:
                 self._exchange.inform(text.encode("latin-1"))
 
-    def _turn(self) -> Any:
+    def turn(self) -> Any:
         """The lock `sending`. Not there from the start: most responses are one block, and need none."""
         if self.sending is None:
             with _making:
@@ -176,7 +176,7 @@ class Response:
 
     def write(self, block: bytes) -> None:
         """The imperative way to send (PEP 3333, "The write() Callable"). Any thread."""
-        with self._turn():
+        with self.turn():
             self._write(block)
 
     def _write(self, block: bytes) -> None:
@@ -187,7 +187,7 @@ class Response:
             )
         block = checked_block(block)
         try:
-            sent = not block or self._send(block)
+            sent = not block or self.send(block)
         except (ApplicationError, ClientDisconnected):
             raise
         except BaseException:
@@ -200,11 +200,10 @@ class Response:
             )
 
     def send(self, block: bytes) -> bool:
-        """Send a non-empty block, the head before the first. False: there must be no more."""
-        with self._turn():
-            return self._send(block)
+        """Send a non-empty block, the head before the first. False: there must be no more.
 
-    def _send(self, block: bytes) -> bool:
+        Under the lock `turn`, or after `no_more`.
+        """
         if not self.begun:
             head = self.head
             if head is not None and head.content_length == len(block):
@@ -265,7 +264,7 @@ class Response:
             self._exchange.respond(head, block)
             return
         if block:
-            self._send(block)
+            self.send(block)
         self.finish()
 
     def send_region(self, file: int, offset: int, count: int) -> None:
