@@ -80,24 +80,30 @@ def test_shutdown_before_serve_forever_has_begun() -> None:
             assert get(port)
 
 
-def test_shutdown_waits_for_the_request_in_progress() -> None:
-    begun, go_on = threading.Event(), threading.Event()
+class Slow:
+    """An application whose call takes as long as a test wants."""
 
-    def slow(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        begun.set()
-        go_on.wait(PATIENCE)
+    def __init__(self) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        self.begun.set()
+        self.go_on.wait(PATIENCE)
         return hello(environ, start_response)
 
+
+def test_shutdown_waits_for_the_request_in_progress() -> None:
+    slow = Slow()
     with pronghorn.make_server("127.0.0.1", 0, slow) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         client = socket.create_connection(server.server_address, PATIENCE)
         client.sendall(b"GET /x HTTP/1.0\r\n\r\n")
-        assert begun.wait(PATIENCE)
+        assert slow.begun.wait(PATIENCE)
         stopper = threading.Thread(target=server.shutdown)
         stopper.start()
         assert thread.is_alive() and stopper.is_alive()
-        go_on.set()
+        slow.go_on.set()
         assert to_end(client).endswith(b"Hello /x")
         client.close()
         stopper.join(PATIENCE)
@@ -118,24 +124,18 @@ class Watched(threading.Event):
 
 
 def test_shutdown_by_several_threads_waits_for_the_request_in_progress() -> None:
-    begun, go_on = threading.Event(), threading.Event()
-
-    def slow(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        begun.set()
-        go_on.wait(PATIENCE)
-        return hello(environ, start_response)
-
+    slow = Slow()
     with pronghorn.make_server("127.0.0.1", 0, slow, threads=2) as server:
         server._idle = idle = Watched()
         with ThreadPoolExecutor() as threads, socket.create_connection(server.server_address) as client:
             runs = [threads.submit(server.serve_forever)]
             client.settimeout(PATIENCE)
             client.sendall(b"GET /x HTTP/1.0\r\n\r\n")
-            assert begun.wait(PATIENCE)
+            assert slow.begun.wait(PATIENCE)
             runs += [threads.submit(server.shutdown) for _ in range(3)]
             until(lambda: len(idle.waiting) == 3, "all three have asked")
             assert select.select([client], [], [], 0.1)[0] == [], "it is cut off"
-            go_on.set()
+            slow.go_on.set()
             assert to_end(client).endswith(b"Hello /x")
             for run in runs:
                 run.result(PATIENCE)

@@ -3,10 +3,13 @@
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 
+from pronghorn.serve.drain import Drain, End
 from tests.serve.process import ServerProcess, process
 from tests.serving import PATIENCE, Client, CutOff, head, until
 
@@ -257,3 +260,13 @@ def test_an_answer_without_a_length_that_is_cut_off_does_not_look_complete(numbe
         server.signal(number)
         with pytest.raises(ConnectionResetError):
             client.read_to_end()
+
+
+def test_a_slower_end_does_not_take_the_place_of_a_quicker_one() -> None:
+    """Each of many threads may ask for one (`Server.shutdown`, signals)."""
+    drain = Drain(SimpleNamespace())  # type: ignore[arg-type]
+    with ThreadPoolExecutor() as threads:
+        for _ in threads.map(drain.ask, [End.FINAL, End.AT_ONCE, End.HANDED_OVER, End.FINAL] * 50):
+            pass
+    drain.ask(End.FINAL)
+    assert drain.asked is End.AT_ONCE

@@ -3,14 +3,16 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pronghorn.errors import ClientDisconnected
+from pronghorn.errors import ApplicationError, ClientDisconnected, RequestTimeout
 from pronghorn.http.request import NO_REQUEST
 from pronghorn.wsgi.call import Application
-from tests.serving import head, serving
+from pronghorn.wsgi.file_wrapper import FileWrapper
+from tests.serving import PATIENCE, head, serving
 from tests.wsgi.answers import answer_to, start, wait
 
 
@@ -172,6 +174,9 @@ class Exchange:
     def respond(self, head: object, block: bytes, goes_on: bool = False) -> None:
         self._end("respond")
 
+    def send_file(self, file: int, offset: int, count: int) -> None:
+        self.told.append("block")
+
     def end(self) -> None:
         self._end("end")
 
@@ -185,19 +190,20 @@ def broken() -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize(
-    ("result", "fields", "ending"),
+    ("made", "fields", "ending"),
     [
-        ([], (), "end"),
-        ([b"one"], (), "end"),
-        ([b"one", b"two"], (), "end"),
-        (iter([b"one"]), (), "end"),
-        (broken(), (), "abort"),
-        ([], (("Content-Length", "9"),), "abort"),
+        (list, (), "end"),
+        (lambda: [b"one"], (), "end"),
+        (lambda: [b"one", b"two"], (), "end"),
+        (lambda: iter([b"one"]), (), "end"),
+        (lambda: FileWrapper(Path(__file__).open("rb")), (), "end"),  # noqa: SIM115
+        (broken, (), "abort"),
+        (list, (("Content-Length", "9"),), "abort"),
     ],
-    ids=["nothing", "one block", "two blocks", "iterator", "error", "too short"],
+    ids=["nothing", "one block", "two blocks", "iterator", "file", "error", "too short"],
 )
 def test_p59_the_end_waits_for_a_write_in_another_thread(
-    result: Iterable[bytes], fields: Any, ending: str
+    made: Callable[[], Iterable[bytes]], fields: Any, ending: str
 ) -> None:
     """P-59: a block that is being sent cannot come after the end, into the next response."""
     exchange = Exchange()
@@ -218,7 +224,7 @@ def test_p59_the_end_waits_for_a_write_in_another_thread(
         thread.start()
         wait(exchange.sending)
         threads.append(thread)
-        return result
+        return made()
 
     threads: list[threading.Thread] = []
     Application(app, logging.getLogger("quiet")).call(exchange, {})
@@ -279,3 +285,28 @@ def test_p59_a_client_that_has_left_is_told_of_once(answer: Callable[[Any], list
 
     Application(app, logging.getLogger("quiet")).call(exchange, {})
     assert exchange.told == ["abort"]
+
+
+def test_p59_a_timeout_between_two_steps_leaves_no_thread_waiting() -> None:
+    """RequestTimeout may come when the lock is taken and not yet held by any `with`."""
+    exchange = Exchange()
+    responses: list[Any] = []
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        responses.append(start(start_response).__self__)
+        responses[0].turn().acquire()
+        raise RequestTimeout
+
+    Application(app, logging.getLogger("quiet")).call(exchange, {})
+    refused: list[Exception] = []
+
+    def write_late() -> None:
+        try:
+            responses[0].write(b"late")
+        except ApplicationError as error:
+            refused.append(error)
+
+    late = threading.Thread(target=write_late, daemon=True)
+    late.start()
+    late.join(PATIENCE)
+    assert len(refused) == 1

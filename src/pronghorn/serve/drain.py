@@ -30,8 +30,8 @@ _IDLE_LONG = 0.1
 """Seconds that a drain waits for a request which may be on its way: on a connection used a moment ago, and
 on one that has been idle for long."""
 
-_UNWIND = 0.5
-"""Seconds that the one thread has to end its call, whose client is gone: as others have (`Crew.join`)."""
+UNWIND = 0.5
+"""Seconds that threads have to end their calls, whose clients are gone by then, before nobody waits."""
 
 _NAMED_MOST = 10
 """Requests that the log names when they are cut off."""
@@ -130,7 +130,7 @@ class Drain:
         # Where the one thread that calls leads, no call keeps the process.
         if stuck and not worker.crew.leader.may_call and worker.abandon is not None:
             worker.crew.stop()
-            if not worker.crew.first_ended.wait(_UNWIND):
+            if not worker.crew.first_ended.wait(UNWIND):
                 worker.abandon()
 
     def _begin(self, now: float) -> None:

@@ -25,7 +25,7 @@ from pronghorn.serve.calls import Call, Calls, stacks
 from pronghorn.serve.commons import Commons
 from pronghorn.serve.connection import DROWSY, Connection
 from pronghorn.serve.doors import Doors, Siblings
-from pronghorn.serve.drain import Drain, End, Stage
+from pronghorn.serve.drain import UNWIND, Drain, End, Stage
 from pronghorn.serve.forked import at_work
 from pronghorn.serve.h1_exchange import Persistence
 from pronghorn.serve.observation import Observation
@@ -165,7 +165,7 @@ class Worker(Commons):
             self.began()
         with at_work(self):
             self.crew.work()
-        self.crew.join(0.5)
+        self.crew.join(UNWIND)
         for connection in list(self.connections):
             connection.close(reset=connection.h1.until_close)  # its call is stuck
         self.poller.close()
