@@ -10,8 +10,10 @@ from types import SimpleNamespace
 import pytest
 
 from pronghorn.serve.drain import Drain, End
+from pronghorn.serve.worker import Worker
+from tests.serve.apps import site
 from tests.serve.process import ServerProcess, process
-from tests.serving import PATIENCE, Client, CutOff, head, until
+from tests.serving import PATIENCE, Client, CutOff, head, serving, until
 
 QUICKLY = 3.0
 """Seconds; a drain without work takes 1."""
@@ -249,6 +251,21 @@ def test_a_call_that_is_cut_off_cleans_up(threads: int, number: signal.Signals) 
         server.signal(number)
         assert server.wait() == 1
         assert "the ticks have been cleaned up" in server.log
+
+
+def test_the_one_thread_that_ends_its_call_in_time_is_not_abandoned() -> None:
+    abandoned = threading.Event()
+
+    def prepare(worker: Worker) -> None:
+        worker.abandon = abandoned.set
+
+    with serving(site, threads=1, prepare=prepare) as server, server.connect() as client:
+        client.send(head("GET", "/ticks"))
+        client.read_until(b"tick")
+        server.worker.stop(graceful=False)
+        server.thread.join(PATIENCE)
+        assert not server.thread.is_alive()
+    assert not abandoned.is_set()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

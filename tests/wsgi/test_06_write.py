@@ -175,7 +175,7 @@ class Exchange:
         self._end("respond")
 
     def send_file(self, file: int, offset: int, count: int) -> None:
-        self.told.append("block")
+        self._slowly("file")
 
     def end(self) -> None:
         self._end("end")
@@ -231,6 +231,32 @@ def test_p59_the_end_waits_for_a_write_in_another_thread(
     threads[0].join()
     assert [one for one in exchange.told if one != "block"] == ["begin", "late", ending]
     assert exchange.told[-1] == ending
+    assert len(refused) == 1
+
+
+def test_p59_nothing_is_written_into_a_file_that_is_being_sent() -> None:
+    """P-59: from there on, the response is the server's."""
+    exchange = Exchange()
+    refused: list[Exception] = []
+
+    def app(environ: Any, start_response: Any) -> Iterable[bytes]:
+        write = start(start_response)
+
+        def go_on() -> None:
+            wait(exchange.sending)
+            try:
+                write(b"late")
+            except ApplicationError as error:
+                refused.append(error)
+
+        threads.append(threading.Thread(target=go_on))
+        threads[0].start()
+        return FileWrapper(Path(__file__).open("rb"))
+
+    threads: list[threading.Thread] = []
+    Application(app, logging.getLogger("quiet")).call(exchange, {})
+    threads[0].join()
+    assert exchange.told == ["begin", "file", "end"]
     assert len(refused) == 1
 
 
