@@ -24,7 +24,7 @@ cdef class H1Exchange:
     cdef public bint reset
 
     cpdef begin_call(self, dict environ)
-    @cython.locals(h1=CH1Connection, octets=bytes, outbox=COutbox, more=object, sent=Py_ssize_t, stamp=bytes, persist=bint)
+    @cython.locals(h1=CH1Connection, octets=bytes, outbox=COutbox, more=bint, sent=Py_ssize_t, stamp=bytes, persist=bint)
     cpdef respond(self, CResponseHead head, bytes block, bint goes_on=*)
     cpdef inform(self, bytes lines)
     cpdef bint begin(self, CResponseHead head, object length) except -1

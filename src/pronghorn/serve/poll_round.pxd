@@ -12,7 +12,7 @@ cdef class PollRound:
 
     @cython.locals(count=Py_ssize_t, seconds=double, hold=double)
     cpdef begin(self, list ready)
-    @cython.locals(group=list, targets=list, fd=Py_ssize_t, mask=int)
+    @cython.locals(group=list, targets=list, fd=Py_ssize_t, mask=int, connection=CConnection)
     cpdef bint next_group(self) except -1
     @cython.locals(outbox=COutbox)
     cpdef depart(self)

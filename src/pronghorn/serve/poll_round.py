@@ -108,8 +108,10 @@ class PollRound:
         targets = self.targets
         for fd, mask in group:
             target = targets[fd]
-            if type(target) is Connection and mask == READ and target.phase is HEAD:
-                target.fetch()
+            if type(target) is Connection and mask == READ:
+                connection = target  # compiled, it has a type
+                if connection.phase is HEAD:
+                    connection.fetch()
         return bool(group)
 
     def depart(self) -> None:

@@ -43,7 +43,7 @@ class Application:
     def call(self, exchange: Exchange, environ: Environ) -> None:
         """Call the application once and send what it returns. Raises nothing that the application caused."""
         response = Response(exchange, self._heads, self._warn)
-        environ["wsgi.early_hints"] = response.early_hints
+        environ["wsgi.early_hints"] = response  # its __call__
         result: Any = None
         app = self._app
         if self.own is not None:

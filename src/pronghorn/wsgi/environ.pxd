@@ -9,7 +9,7 @@ cdef class EnvironMaker:
     cdef readonly CRequestLine _line
     cdef readonly CFieldSection _section
 
-    @cython.locals(line=CRequestLine, environ=dict, kept=tuple)
+    @cython.locals(line=CRequestLine, environ=dict, shared=dict, kept=tuple)
     cpdef dict make(self, CRequest request)
     cdef tuple _share(self, CRequest request)
     @cython.locals(index=Py_ssize_t, key=str, value=bytes)

@@ -90,7 +90,8 @@ class EnvironMaker:
             kept = request.as_environ
             if kept is None or kept[0] is not self._base:
                 kept = self._share(request)
-            environ = kept[1].copy()
+            shared = kept[1]
+            environ = shared.copy()
         elif request.section is not self._section:
             # Most connections of many idle ones never ask again: no template for them (2.5 KiB each).
             self.rest()

@@ -143,7 +143,7 @@ class Response:
             self.head = heads.find(status, headers) or heads.make(status, headers, self._warn)
         return self.write
 
-    def early_hints(self, headers: Headers) -> None:
+    def __call__(self, headers: Headers) -> None:
         """`wsgi.early_hints`: send 103 with these fields (RFC 8297), checked like a final response's."""
         fields = _checked_headers(headers)
         lines = [f"{name}: {value}\r\n" for name, value in fields if name.lower() not in _NOT_IN_HINTS]
