@@ -10,9 +10,11 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+from pronghorn.http.exchange import Exchange
 from pronghorn.http.h1 import head
 from pronghorn.http.h1.connection import H1Connection
 from pronghorn.http.limits import Limits
+from pronghorn.http.response import ResponseHead
 from pronghorn.net.transport import TlsTransport
 from pronghorn.serve.clock import Clock
 from pronghorn.serve.h1_exchange import H1Exchange, Persistence
@@ -29,6 +31,11 @@ LOG = logging.getLogger("pronghorn.error")
 
 def request(cookie: int = 0) -> bytes:
     return b"GET / HTTP/1.1\r\n" + b"\r\n".join([*LINES, b"Cookie: %d" % cookie]) + b"\r\n\r\n"
+
+
+class Ignoring(Exchange):
+    def respond(self, head: ResponseHead, block: bytes, goes_on: bool = False) -> None:
+        pass
 
 
 def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -54,7 +61,7 @@ def functions() -> dict[str, Callable[[], object]]:
     heads = Heads()
     answer = heads.make("200 OK", OK, LOG.warning)
     application = Application(app, LOG)
-    ignoring: Any = SimpleNamespace(respond=lambda head, block: None)
+    ignoring = Ignoring()
     environ = maker.make(known)
 
     def two() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pronghorn.errors import ApplicationError, ClientDisconnected, RequestTimeout
-from pronghorn.http.request import NO_REQUEST
+from pronghorn.http.exchange import Exchange
 from pronghorn.wsgi.call import Application
 from pronghorn.wsgi.file_wrapper import FileWrapper
 from tests.serving import PATIENCE, head, serving
@@ -138,13 +138,11 @@ def test_p59_writing_after_the_end_is_an_error() -> None:
         assert client.ask(head("GET", "/second")).body == b"fine"
 
 
-class Exchange:
+class Recorded(Exchange):
     """Notes what is sent. The first block takes until the response has ended, or a moment if it waits."""
 
-    request = NO_REQUEST
-    body = None
-
     def __init__(self) -> None:
+        super().__init__()
         self.told: list[str] = []
         self.sending = threading.Event()
         self._ended = threading.Event()
@@ -206,7 +204,7 @@ def test_p59_the_end_waits_for_a_write_in_another_thread(
     made: Callable[[], Iterable[bytes]], fields: Any, ending: str
 ) -> None:
     """P-59: a block that is being sent cannot come after the end, into the next response."""
-    exchange = Exchange()
+    exchange = Recorded()
     refused = []
 
     def app(environ: Any, start_response: Any) -> Iterable[bytes]:
@@ -236,7 +234,7 @@ def test_p59_the_end_waits_for_a_write_in_another_thread(
 
 def test_p59_nothing_is_written_into_a_file_that_is_being_sent() -> None:
     """P-59: from there on, the response is the server's."""
-    exchange = Exchange()
+    exchange = Recorded()
     refused: list[Exception] = []
 
     def app(environ: Any, start_response: Any) -> Iterable[bytes]:
@@ -262,7 +260,7 @@ def test_p59_nothing_is_written_into_a_file_that_is_being_sent() -> None:
 
 def test_p59_hints_in_another_thread_come_before_the_response() -> None:
     """RFC 8297: as with write(), what is being sent has its turn."""
-    exchange = Exchange()
+    exchange = Recorded()
 
     def app(environ: Any, start_response: Any) -> Iterable[bytes]:
         hints = threading.Thread(target=environ["wsgi.early_hints"], args=([("Link", "</a>")],))
@@ -278,7 +276,7 @@ def test_p59_hints_in_another_thread_come_before_the_response() -> None:
     assert exchange.told == ["hints", "respond"]
 
 
-class Gone(Exchange):
+class Gone(Recorded):
     """The client is no longer there."""
 
     def respond(self, head: object, block: bytes, goes_on: bool = False) -> None:
@@ -315,7 +313,7 @@ def test_p59_a_client_that_has_left_is_told_of_once(answer: Callable[[Any], list
 
 def test_p59_a_timeout_between_two_steps_leaves_no_thread_waiting() -> None:
     """RequestTimeout may come when the lock is taken and not yet held by any `with`."""
-    exchange = Exchange()
+    exchange = Recorded()
     responses: list[Any] = []
 
     def app(environ: Any, start_response: Any) -> list[bytes]:

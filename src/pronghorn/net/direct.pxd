@@ -3,4 +3,4 @@ cdef class Direct:
     cdef int _fd
 
     cpdef recv(self, Py_ssize_t size)
-    cpdef send(self, object octets)
+    cpdef Py_ssize_t send(self, object octets) except -1

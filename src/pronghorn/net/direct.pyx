@@ -29,7 +29,7 @@ cdef class Direct:
             PyErr_SetFromErrno(OSError)
         return PyBytes_FromStringAndSize(received, count)
 
-    cpdef send(self, object octets):
+    cpdef Py_ssize_t send(self, object octets) except -1:
         if type(octets) is not bytes or len(<bytes>octets) > SEND_MOST:
             return self._sock.send(octets)
         sent = c_send(self._fd, PyBytes_AS_STRING(octets), len(<bytes>octets), 0)

@@ -6,4 +6,4 @@ cdef class Transport(Direct):
 
 cdef class TlsTransport(Transport):
     cpdef recv(self, Py_ssize_t size)
-    cpdef send(self, object data)
+    cpdef Py_ssize_t send(self, object data) except -1

@@ -1,6 +1,6 @@
 cimport cython
+from pronghorn.http.exchange cimport Exchange
 from pronghorn.http.h1.connection cimport H1Connection as CH1Connection
-from pronghorn.http.request cimport Request as CRequest
 from pronghorn.http.response cimport ResponseHead as CResponseHead
 from pronghorn.serve.clock cimport Clock as CClock
 from pronghorn.serve.outbox cimport Outbox as COutbox
@@ -9,13 +9,12 @@ cdef class Persistence:
     cdef public bint persist
 
 
-cdef class H1Exchange:
+cdef class H1Exchange(Exchange):
     cdef public CH1Connection _h1
     cdef public COutbox _outbox
     cdef public CClock _clock
     cdef public Persistence _persistence
-    cdef public object _observer, peer, asked, body
-    cdef public CRequest request
+    cdef public object _observer, peer, asked
     cdef public dict environ
     cdef public CResponseHead head
     cdef public bytes _before

@@ -5,9 +5,9 @@ import threading
 from collections.abc import Callable
 from enum import IntEnum
 from time import monotonic  # not looked up in its module for each request: 0.02 µs
-from typing import BinaryIO
 
 from pronghorn.errors import ClientDisconnected
+from pronghorn.http.exchange import Exchange
 from pronghorn.http.h1.connection import H1Connection
 from pronghorn.http.h1.states import Writing
 from pronghorn.http.request import NO_REQUEST
@@ -29,7 +29,7 @@ class Persistence:
         self.persist = persist
 
 
-class H1Exchange:
+class H1Exchange(Exchange):
     """One connection's exchanges, one after the other. The thread that runs the call."""
 
     __slots__ = (
@@ -40,11 +40,9 @@ class H1Exchange:
         "_outbox",
         "_persistence",
         "asked",
-        "body",
         "environ",
         "head",
         "peer",
-        "request",
         "reset",
         "sent",
         "started",
@@ -59,6 +57,7 @@ class H1Exchange:
         peer: tuple[str, int] | None,
         observer: Observer | None,
     ) -> None:
+        super().__init__()
         # Of the worker and the connection
         self._h1 = h1
         self._outbox = outbox
@@ -68,8 +67,6 @@ class H1Exchange:
         self.peer = peer
         self.asked: Asked | None = None
         # Of the request
-        self.request = NO_REQUEST
-        self.body: BinaryIO | None = None
         self.environ: dict[str, object] | None = None
         """For the observer, who is told of the end; the next request may take long to come, so not longer."""
         self.head: ResponseHead | None = None

@@ -1,3 +1,4 @@
+cimport cython
 from pronghorn.net.direct cimport Direct
 from pronghorn.serve.streams cimport Streams as CStreams
 
@@ -23,6 +24,7 @@ cdef class Outbox:
     cdef public bytes kept
     cdef public bint waiting, broken
 
+    @cython.locals(sent=Py_ssize_t)
     cpdef put(self, bytes octets, object more=*)
     cpdef keep(self, bytes octets)
     cpdef depart(self)

@@ -1,4 +1,5 @@
 cimport cython
+from pronghorn.http.exchange cimport Exchange as CExchange
 from pronghorn.http.response cimport ResponseHead as CResponseHead
 from pronghorn.wsgi.response cimport Heads as CHeads, Response as CResponse
 
@@ -9,5 +10,5 @@ cdef class Application:
     cdef readonly CHeads _heads
 
     @cython.locals(response=CResponse, head=CResponseHead, block=bytes)
-    cpdef call(self, object exchange, dict environ)
+    cpdef call(self, CExchange exchange, dict environ)
     cpdef _send(self, CResponse response, object result)

@@ -1,4 +1,5 @@
 cimport cython
+from pronghorn.http.exchange cimport Exchange as CExchange
 from pronghorn.http.response cimport ResponseHead as CResponseHead
 
 cdef class Heads:
@@ -9,7 +10,8 @@ cdef class Heads:
 
 cdef class Response:
     cdef readonly bint _called, _follows
-    cdef readonly object _exchange, _left, _warn
+    cdef readonly CExchange _exchange
+    cdef readonly object _left, _warn
     cdef readonly Heads _heads
     cdef public bint begun, complete, done
     cdef public object sending
