@@ -4,8 +4,15 @@ where they compete.
 The clients are another process than the server: in one, they would compete for the interpreter, too.
 """
 
+import os
+import subprocess
+import sys
 import threading
 from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
 
 from pronghorn.serve.interval import WHOLE
 from tests.process.harness import eventually, running, site
@@ -42,6 +49,56 @@ def test_pages_are_the_leaders_again() -> None:
             eventually(
                 lambda: len(last) == 200 and len(set(last.copy())) == 1, "one thread runs them", patience=20
             )
+        finally:
+            stop.set()
+            for client in clients:
+                client.join(10)
+
+
+HERE = """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # before the threads begin
+"""
+HOG = (
+    HERE
+    + """
+while os.getppid() == PARENT:
+    sum(range(1000))
+"""
+)
+
+
+@contextmanager
+def process(code: str) -> Iterator[None]:
+    child = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        yield
+    finally:
+        child.kill()
+        child.wait()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/thread-self/schedstat"), reason="the system does not say it")
+def test_pages_stay_the_leaders_where_other_processes_have_the_processor() -> None:
+    """They make no progress meanwhile, like those that wait; handed on, they would compete with each other, too."""
+    last: deque[bytes] = deque(maxlen=300)
+    stop = threading.Event()
+    code = HOG.replace("PARENT", str(os.getpid()))
+    with running(site(prelude=HERE, routes=PAGE), "--threads", "4") as server, ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(process(code))
+
+        def ask() -> None:
+            with server.connect() as client:
+                while not stop.is_set():
+                    last.append(client.ask(head("GET", "/page")).body)
+
+        clients = [threading.Thread(target=ask, daemon=True) for _ in range(8)]
+        for client in clients:
+            client.start()
+        try:
+            eventually(lambda: len(last) == 300, "they are answered", patience=20)
+            eventually(lambda: len(set(last.copy())) == 1, "one thread runs them", patience=20)
         finally:
             stop.set()
             for client in clients:

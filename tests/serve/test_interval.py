@@ -100,7 +100,7 @@ def test_another_worker_of_the_process_may_set_it(interval: Interval) -> None:
 @pytest.mark.parametrize("end", ["calls are quick", "a trial"])
 def test_short_when_threads_no_longer_compete(end: str) -> None:
     turn = Turn()
-    habit = Habit(turn, lambda: 0)
+    habit = Habit(turn, lambda: 0, lambda: 0.0)
     habit.interval.open(SHORT)
     turn.slow, habit._average = True, 0.001
     assert window(habit.interval, 0.001) == WHOLE
@@ -117,7 +117,7 @@ def test_short_when_threads_no_longer_compete(end: str) -> None:
 def test_what_a_call_is_told_apart_by(process: float, expected: float) -> None:
     """It computed for 0.03 s; in the rest of its 0.05 s other threads did, or other processes had the core."""
     turn = Turn()
-    habit = Habit(turn, lambda: 0)
+    habit = Habit(turn, lambda: 0, lambda: 0.0)
     habit.interval.open(SHORT)
     turn.slow = True
     habit.interval._began = time.monotonic() - 1

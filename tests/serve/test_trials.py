@@ -4,11 +4,16 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from logging import getLogger
+from math import inf
+from typing import Any, NamedTuple
 
 import pytest
 
-from pronghorn.serve.habit import BUSY, SETTLE, TRIAL, TRIALS_MOST, Habit
+from pronghorn.serve.effort import Gauge
+from pronghorn.serve.habit import BUSY, LOOK, SETTLE, STARVED, TRIAL, TRIALS_MOST, TURNS, Habit
+from pronghorn.serve.streams import Streams
+from pronghorn.serve.threads import CALM_TICK, REST_TICK, TICK, Crew
 from pronghorn.serve.turn import Turn
 from tests.serving import PATIENCE, Server, head, serving, until
 
@@ -138,7 +143,7 @@ class TestWhenThereIsATrial:
 
     @pytest.fixture
     def habit(self, turn: Turn) -> Habit:
-        habit = Habit(turn, lambda: 0)
+        habit = Habit(turn, lambda: 0, lambda: 0.0)
         slow_down(habit, turn)
         habit._trial_at = 0.0
         return habit
@@ -146,6 +151,28 @@ class TestWhenThereIsATrial:
     def test_where_the_process_computes_all_the_time(self, habit: Habit, turn: Turn) -> None:
         habit.ended_beside(time.monotonic() - 0.01, own=0.001, process=0.01)
         assert not turn.slow
+
+    @pytest.mark.parametrize(("computed", "delayed", "tried"), [(1, 0, False), (1, 3, True), (0, 4, True)])
+    def test_where_it_would_had_it_the_processor(
+        self, habit: Habit, turn: Turn, computed: int, delayed: int, tried: bool
+    ) -> None:
+        """The last look was so long ago; since then the process computed, and was delayed, in quarters of it."""
+        habit._delayed = lambda: 7.0
+        habit._weighed = time.monotonic() - LOOK, time.process_time() + 7.0 - (computed + delayed) / 4 * LOOK
+        habit.ended_beside(time.monotonic() - 0.01, own=0.001, process=0.005)
+        assert turn.slow is not tried
+
+    def test_none_by_a_look_that_was_long_ago(self, habit: Habit, turn: Turn) -> None:
+        habit._weighed = time.monotonic() - 9.0, time.process_time() - 9.0
+        habit.ended_beside(time.monotonic() - 0.01, own=0.001, process=0.005)
+        assert turn.slow
+        assert habit._weighed[0] > time.monotonic() - 5, "the next look counts from here"
+
+    def test_no_look_too_early(self, habit: Habit, turn: Turn) -> None:
+        habit._weighed = before = time.monotonic() + 60, 0.0
+        habit.ended_beside(time.monotonic() - 0.01, own=0.001, process=0.005)
+        assert turn.slow
+        assert habit._weighed == before
 
     def test_none_where_it_waits(self, habit: Habit, turn: Turn) -> None:
         habit.ended_beside(time.monotonic() - 0.01, own=0.001, process=0.005)
@@ -211,7 +238,7 @@ class TestWhileItSettles:
     @pytest.fixture
     def habit(self) -> Habit:
         turn = Turn()
-        habit = Habit(turn, lambda: 0)
+        habit = Habit(turn, lambda: 0, lambda: 0.0)
         slow_down(habit, turn)
         habit._try(time.monotonic())
         habit._settles_by = time.monotonic() + 60
@@ -264,12 +291,153 @@ class TestWhatARoundWaited:
     )
     def test_it(self, busy: int, seconds: float, own: float, process: float, slow: bool) -> None:
         turn = Turn()
-        habit = Habit(turn, lambda: busy)
+        habit = Habit(turn, lambda: busy, lambda: 0.0)
         turn.timed = True
         for _ in range(5):
-            habit._spent = time.thread_time() - own, time.process_time() - process
-            habit.end_round(seconds, 1)
+            habit._spent = time.thread_time() - own, time.process_time() - process, inf
+            habit.end_round(seconds, 500)
         assert turn.slow is slow
+
+    def rounds(self, habit: Habit, count: int, waited: float, calls: int = 1) -> None:
+        for _ in range(count):
+            habit._spent = time.thread_time() - 0.1, time.process_time() - 0.1, inf
+            habit.end_round(0.1 + waited * calls, calls)
+
+    @pytest.mark.parametrize(("before", "slow"), [(4.1, False), (5.0, True)])
+    def test_other_processes_had_the_processor(self, before: float, slow: bool) -> None:
+        """For 0.9 of its second, or not at all; and for 4.1 before."""
+        turn = Turn()
+        turn.gauge = Delayed(5.0)
+        habit = Habit(turn, lambda: 0, lambda: 0.0)
+        turn.timed = True
+        for _ in range(5):
+            habit._spent = time.thread_time() - 0.1, time.process_time() - 0.1, before
+            habit.end_round(1.0, 500)
+        assert turn.slow is slow
+
+    @pytest.mark.parametrize(("busy", "delay"), [(0, 5.0), (1, inf)])
+    def test_a_delay_is_asked_for_where_no_threads_compete(self, busy: int, delay: float) -> None:
+        """To ask lets go of the interpreter."""
+        turn = Turn()
+        turn.gauge = Delayed(5.0)
+        habit = Habit(turn, lambda: busy, lambda: 0.0)
+        habit.begin_round()
+        assert habit._spent[2] == delay
+
+    def test_each_call_of_a_round_that_did_not_wait_is_evidence(self) -> None:
+        turn = Turn()
+        turn.timed = True
+        habit = Habit(turn, lambda: 0, lambda: 0.0)
+        habit._average = 0.00029
+        self.rounds(habit, 1, waited=0.0, calls=30)
+        assert habit._average < 0.00001
+
+    def test_calls_that_compute_for_long_do_not_hold_the_lead(self) -> None:
+        turn = Turn()
+        turn.timed = True
+        habit = Habit(turn, lambda: 0, lambda: 0.0)
+        for _ in range(2):
+            habit._spent = time.thread_time() - 4 * BUSY, time.process_time() - 4 * BUSY, inf
+            habit.end_round(4 * BUSY, 4)
+        assert turn.slow
+
+    def test_a_round_that_waited_is_one_sample(self) -> None:
+        """It may have had one bad moment."""
+        turn = Turn()
+        turn.timed = True
+        habit = Habit(turn, lambda: 0, lambda: 0.0)
+        self.rounds(habit, 1, waited=0.001, calls=30)
+        assert 0.0001 < habit._average < 0.00014
+
+    def test_rounds_beside_the_calls_from_before_a_trial_say_nothing(self) -> None:
+        turn = Turn()
+        habit = Habit(turn, lambda: 3, lambda: 0.0)
+        turn.timed = True
+        habit._settles_by = time.monotonic() + 60
+        self.rounds(habit, 5, waited=1.0)
+        assert habit._average == 0.0
+        habit._settles_by = 0.0
+        self.rounds(habit, 5, waited=1.0)
+        assert turn.slow
+
+
+class Delayed(Gauge):
+    """A thread of which the system says so."""
+
+    def __init__(self, seconds: float = 0.0, ready: bool = False) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._ready = ready
+
+    def delayed(self) -> float:
+        return self._seconds
+
+    def ready(self) -> bool:
+        return self._ready
+
+
+class Look(NamedTuple):
+    """What the lookout saw, as of `Vigil`."""
+
+    age: float
+    own: float
+    computes: bool
+    another: bool = False
+
+    def outrun(self) -> bool:
+        return self.another
+
+
+class TestWhetherTheLeadStays:
+    """Where the lookout sees the same call again."""
+
+    @pytest.mark.parametrize(
+        ("look", "leader", "other", "stays"),
+        [
+            (Look(0.003, 0.003, True), False, False, True),  # it computes
+            (Look(0.006, BUSY, True), True, False, False),  # and has for long
+            (Look(0.003, 0.001, False), False, False, False),  # it waits
+            (Look(0.03, 0.001, False), True, False, True),  # other processes have the processor
+            (Look(STARVED, 0.001, False), True, False, False),
+            (Look(0.03, BUSY, False), True, False, False),
+            (Look(0.003, 0.001, False), False, True, True),  # another call has the interpreter
+            (Look(BUSY, 0.001, False), False, True, False),
+            (Look(0.03, 0.001, False, another=True), False, False, True),  # it has ended meanwhile
+        ],
+    )
+    @pytest.mark.parametrize("busy", [True, False])
+    def test_it(self, look: Look, leader: bool, other: bool, stays: bool, busy: bool) -> None:
+        crew = self.crew(leader, other, busy)
+        assert crew._may_stay(look) is (stays and (not other or busy))  # type: ignore[arg-type]
+
+    def test_calls_from_before_a_trial_go_first(self) -> None:
+        crew = self.crew(leader=False, other=True, busy=True)
+        crew.habit._settles_by = time.monotonic() + 60
+        assert crew._may_stay(Look(0.015, 0.001, False))  # type: ignore[arg-type]
+        assert not crew._may_stay(Look(TURNS, 0.001, False))  # type: ignore[arg-type]
+
+    def crew(self, leader: bool, other: bool, busy: bool) -> Crew[object]:
+        crew: Crew[object] = Crew(2, print, print, print, Streams(getLogger("test")))
+        crew.turn.gauge = Delayed(ready=leader)
+        crew._members[2].gauge = Delayed(ready=other)
+        crew._idle = [] if busy else crew._members[1:]
+        return crew
+
+    @pytest.mark.parametrize(
+        ("alert", "computes", "ready", "tick"),
+        [
+            (False, True, False, REST_TICK),
+            (False, False, True, CALM_TICK),
+            (True, False, False, TICK),
+            (True, True, False, CALM_TICK),
+            (True, False, True, CALM_TICK),
+        ],
+    )
+    def test_the_next_look(self, alert: bool, computes: bool, ready: bool, tick: float) -> None:
+        crew = self.crew(leader=ready, other=False, busy=False)
+        crew._alert_until = time.monotonic() + 60 * alert
+        crew._vigil.computes = computes
+        assert crew._tick() == tick
 
 
 def test_one_slow_call_is_one_sample() -> None:

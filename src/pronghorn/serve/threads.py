@@ -23,8 +23,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Generic, NamedTuple, TypeVar
 
-from pronghorn.serve.effort import own_clock
-from pronghorn.serve.habit import BUSY, Habit
+from pronghorn.serve.effort import Gauge, own_clock
+from pronghorn.serve.habit import BUSY, STARVED, TURNS, Habit
 from pronghorn.serve.streams import Streams
 from pronghorn.serve.turn import Turn
 from pronghorn.serve.vigil import Orders, Vigil
@@ -35,10 +35,12 @@ TICK = 0.001
 """Seconds between two looks: a call that waits keeps the lead for two at most."""
 
 CALM_TICK = 0.005
+REST_TICK = 0.01
 ALERT = 5.0
-"""Where no call has been slow for ALERT seconds, or the leader computes, the lookout looks less often: each
-look costs the leader a fight for the interpreter, at TICK 2 % of small requests' time, 8 % of pages'
-(compiled, a switch between threads: `vigil`)."""
+"""Where the leader computes, or would if it had the processor, the lookout looks less often, and where no
+call has been slow for ALERT seconds; least, where both is so. Each look costs the leader a fight for the
+interpreter, at TICK 2 % of small requests' time, 8 % of pages' (compiled, a switch between threads: `vigil`).
+"""
 
 DROWSY = 20
 """Ticks without a call after which the lookout rests: waking it costs a system call, ticking does too."""
@@ -56,7 +58,7 @@ class Order(Enum):
 class Member:
     """One thread of the crew."""
 
-    __slots__ = ("clock", "ident", "may_call", "number", "orders", "thread")
+    __slots__ = ("clock", "gauge", "ident", "may_call", "number", "orders", "thread")
 
     def __init__(self, number: int, may_call: bool) -> None:
         self.number = number
@@ -65,6 +67,8 @@ class Member:
         """threading.get_ident(), once it lives."""
         self.clock = 0
         """Of the processor time that it has spent (`effort`), once it lives; 0 for none."""
+        self.gauge = Gauge()
+        """What else the system says of it."""
         self.thread: threading.Thread | None = None
         self.orders = Orders()
 
@@ -97,7 +101,7 @@ class Crew(Generic[Task]):
         by this member. nudge: make the leader look around. streams: what the lookout sends on."""
         self.turn = Turn()
         self._streams = streams
-        self.habit = Habit(self.turn, lambda: self.busy)
+        self.habit = Habit(self.turn, lambda: self.busy, self._delayed)
         self._vigil = Vigil(self.turn, streams)
         self._alert_until = 0.0  # a call was slow not long ago
         self._streams_until = 0.0  # blocks were to be held back not long ago
@@ -161,6 +165,7 @@ class Crew(Generic[Task]):
         for member in self._members:
             if member.thread is not None and member.thread is not threading.current_thread():
                 member.thread.join(max(0.0, until - time.monotonic()))
+            member.gauge.close()
 
     @property
     def crowded(self) -> bool:
@@ -279,6 +284,7 @@ class Crew(Generic[Task]):
         """A thread's life: rest, obey, rest."""
         me.ident = threading.get_ident()
         me.clock = own_clock() or 0
+        me.gauge.open()
         while True:
             order = me.orders.get()
             if order is Order.WATCH:
@@ -362,13 +368,16 @@ class Crew(Generic[Task]):
             streams.wanted = False
             self._streams_until = now + ALERT
         streams.ticking = now < self._streams_until
-        alert = now < self._alert_until and not self._vigil.computes
-        return TICK if streams.ticking or alert else CALM_TICK
+        alert = now < self._alert_until
+        computes = self._vigil.computes
+        if streams.ticking or (alert and not computes and not self.turn.gauge.ready()):
+            return TICK
+        return REST_TICK if computes and not alert else CALM_TICK
 
     def _appoint(self, member: Member) -> None:
         """It has the lead from now on. Under the lock."""
         self._leader = member
-        self.turn.clock = member.clock
+        self.turn.clock, self.turn.gauge = member.clock, member.gauge
 
     def _take_lead(self, me: Member, age: float) -> bool:
         """age: seconds since the lookout first saw the call, if it was this one."""
@@ -388,8 +397,20 @@ class Crew(Generic[Task]):
         return True
 
     def _may_stay(self, vigil: Vigil) -> bool:
-        """The lead, where it is: its call computes, or waits for the interpreter only. The lookout."""
-        return (vigil.computes and vigil.age < BUSY) or self.habit.competes(vigil.age)
+        """The lead, where it is: its call computes, or would if it had the interpreter, or the processor that
+        other processes have; or it has ended meanwhile. The lookout."""
+        age = vigil.age
+        if vigil.own < BUSY:
+            if vigil.computes or (age < STARVED and self.turn.gauge.ready()):
+                return True
+            turns = TURNS if self.habit.settles(time.monotonic()) else BUSY
+            if age < turns and self.busy and any(member.gauge.ready() for member in self._members):
+                return True
+        return self.habit.competes(age) or vigil.outrun()
+
+    def _delayed(self) -> float:
+        """Seconds that the threads were ready, and others had the processor."""
+        return sum(member.gauge.delayed() for member in self._members)
 
     def _doze_off(self, me: Member) -> bool:
         """Rest until the next call. The leader counts its call before it looks at `watched`, and we the

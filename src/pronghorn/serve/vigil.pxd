@@ -13,9 +13,9 @@ cdef class Vigil:
     cdef Streams _streams
     cdef Py_ssize_t _seen
     cdef int _clock
-    cdef double _since, _looked, _spent
+    cdef double _since, _looked, _spent, _began
     cdef public bint moved, computes
-    cdef public double age
+    cdef public double age, own
 
     cpdef begin(self)
     cpdef keep(self, Orders orders, double tick)

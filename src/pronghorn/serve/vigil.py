@@ -43,6 +43,7 @@ class Vigil:
     """The lookout only."""
 
     __slots__ = (
+        "_began",
         "_clock",
         "_looked",
         "_seen",
@@ -53,6 +54,7 @@ class Vigil:
         "age",
         "computes",
         "moved",
+        "own",
     )
 
     def __init__(self, turn: Turn, streams: Streams) -> None:
@@ -60,12 +62,14 @@ class Vigil:
         self._turn = turn
         self._streams = streams
         self._seen = 0
-        self._since = self._looked = self._spent = 0.0
+        self._since = self._looked = self._spent = self._began = 0.0
         self._clock = 0
         self.moved = False
         """A call had begun since the look before."""
         self.age = 0.0
         """Seconds since this call was first seen."""
+        self.own = 0.0
+        """Processor seconds that the leader has spent on it since then."""
         self.computes = False
         """The leader did since the last look, about."""
 
@@ -97,5 +101,6 @@ class Vigil:
         self._clock, self._looked, self._spent = clock, now, spent
         self.moved = self.outrun()
         if self.moved:
-            self._seen, self._since = turn.calls, now
+            self._seen, self._since, self._began = turn.calls, now, spent
         self.age = now - self._since
+        self.own = spent - self._began

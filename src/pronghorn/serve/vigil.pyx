@@ -90,5 +90,6 @@ cdef class Vigil:
         self._clock, self._looked, self._spent = clock, now, spent
         self.moved = self._turn.calls != self._seen
         if self.moved:
-            self._seen, self._since = self._turn.calls, now
+            self._seen, self._since, self._began = self._turn.calls, now, spent
         self.age = now - self._since
+        self.own = spent - self._began
