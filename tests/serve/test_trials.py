@@ -129,11 +129,11 @@ def test_the_lead_stays_with_a_call_that_competes_for_the_interpreter() -> None:
     vigil = crew._vigil
     vigil.begin()
     vigil.begin()
-    assert not crew._may_stay(vigil), "no trial: whose call waits loses the lead"
+    assert not crew._may_stay(crew._members[0], vigil), "no trial: whose call waits loses the lead"
     slow_down(crew.habit, crew.turn)
     crew.habit._try(time.monotonic())
     TestWhileItSettles.look_back(crew.habit, 1.0, computed=1.0)
-    assert crew._may_stay(vigil)
+    assert crew._may_stay(crew._members[0], vigil)
 
 
 class TestWhenThereIsATrial:
@@ -408,18 +408,19 @@ class TestWhetherTheLeadStays:
     @pytest.mark.parametrize("busy", [True, False])
     def test_it(self, look: Look, leader: bool, other: bool, stays: bool, busy: bool) -> None:
         crew = self.crew(leader, other, busy)
-        assert crew._may_stay(look) is (stays and (not other or busy))  # type: ignore[arg-type]
+        assert crew._may_stay(crew._members[0], look) is (stays and (not other or busy))  # type: ignore[arg-type]
 
     def test_calls_from_before_a_trial_go_first(self) -> None:
         crew = self.crew(leader=False, other=True, busy=True)
         crew.habit._settles_by = time.monotonic() + 60
-        assert crew._may_stay(Look(0.015, 0.001, False))  # type: ignore[arg-type]
-        assert not crew._may_stay(Look(TURNS, 0.001, False))  # type: ignore[arg-type]
+        assert crew._may_stay(crew._members[0], Look(0.015, 0.001, False))  # type: ignore[arg-type]
+        assert not crew._may_stay(crew._members[0], Look(TURNS, 0.001, False))  # type: ignore[arg-type]
 
     def crew(self, leader: bool, other: bool, busy: bool) -> Crew[object]:
         crew: Crew[object] = Crew(2, print, print, print, Streams(getLogger("test")))
         crew.turn.gauge = Delayed(ready=leader)
         crew._members[2].gauge = Delayed(ready=other)
+        crew._members[0].gauge = Delayed(ready=True)  # the lookout, who asks
         crew._idle = [] if busy else crew._members[1:]
         return crew
 

@@ -346,7 +346,7 @@ class Crew(Generic[Task]):
                 if vigil.moved or vigil.outrun():
                     idle, tick = 0, self._tick()
                 elif self.turn.slot:
-                    if not self._may_stay(vigil) and self._take_lead(me, max(tick, vigil.age)):
+                    if not self._may_stay(me, vigil) and self._take_lead(me, max(tick, vigil.age)):
                         return Order.LEAD
                 elif sent:
                     idle = 0
@@ -396,7 +396,7 @@ class Crew(Generic[Task]):
             self._appoint(me)
         return True
 
-    def _may_stay(self, vigil: Vigil) -> bool:
+    def _may_stay(self, me: Member, vigil: Vigil) -> bool:
         """The lead, where it is: its call computes, or would if it had the interpreter, or the processor that
         other processes have; or it has ended meanwhile. The lookout."""
         age = vigil.age
@@ -404,7 +404,7 @@ class Crew(Generic[Task]):
             if vigil.computes or (age < STARVED and self.turn.gauge.ready()):
                 return True
             turns = TURNS if self.habit.settles(time.monotonic()) else BUSY
-            if age < turns and self.busy and any(member.gauge.ready() for member in self._members):
+            if age < turns and self.busy and any(m.gauge.ready() for m in self._members if m is not me):
                 return True
         return self.habit.competes(age) or vigil.outrun()
 
