@@ -425,20 +425,29 @@ class TestWhetherTheLeadStays:
         return crew
 
     @pytest.mark.parametrize(
-        ("alert", "computes", "ready", "tick"),
+        ("alert", "computes", "delayed", "tick"),
         [
-            (False, True, False, REST_TICK),
-            (False, False, True, CALM_TICK),
-            (True, False, False, TICK),
-            (True, True, False, CALM_TICK),
-            (True, False, True, CALM_TICK),
+            (False, True, 0.0, REST_TICK),
+            (False, False, 1.0, CALM_TICK),
+            (True, False, 0.5, TICK),
+            (True, True, 0.5, CALM_TICK),
+            (True, False, 0.7, CALM_TICK),
         ],
     )
-    def test_the_next_look(self, alert: bool, computes: bool, ready: bool, tick: float) -> None:
-        crew = self.crew(leader=ready, other=False, busy=False)
+    def test_the_next_look(self, alert: bool, computes: bool, delayed: float, tick: float) -> None:
+        """After two seconds, in so many of which the leader was ready and did not run."""
+        crew = self.crew(leader=True, other=False, busy=False)
+        crew.turn.gauge = Delayed(7.0)
+        crew._asked = crew.turn.gauge, time.monotonic() - 2, 7.0 - delayed
         crew._alert_until = time.monotonic() + 60 * alert
         crew._vigil.computes = computes
         assert crew._tick() == tick
+
+    def test_another_leader_has_not_starved(self) -> None:
+        crew = self.crew(leader=True, other=False, busy=False)
+        crew.turn.gauge = Delayed(7.0)
+        assert not crew._starves(time.monotonic())
+        assert not crew._starves(time.monotonic() + 1)
 
 
 def test_one_slow_call_is_one_sample() -> None:

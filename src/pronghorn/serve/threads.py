@@ -23,7 +23,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Generic, NamedTuple, TypeVar
 
-from pronghorn.serve.effort import Gauge, own_clock
+from pronghorn.serve.effort import NO_GAUGE, Gauge, own_clock
 from pronghorn.serve.habit import BUSY, STARVED, TURNS, Habit
 from pronghorn.serve.streams import Streams
 from pronghorn.serve.turn import Turn
@@ -41,6 +41,9 @@ ALERT = 5.0
 call has been slow for ALERT seconds; least, where both is so. Each look costs the leader a fight for the
 interpreter, at TICK 2 % of small requests' time, 8 % of pages' (compiled, a switch between threads: `vigil`).
 """
+
+_STARVES = 0.3
+"""Of the time, in which the leader was ready and did not run: calls that make no progress do not wait."""
 
 DROWSY = 20
 """Ticks without a call after which the lookout rests: waking it costs a system call, ticking does too."""
@@ -105,6 +108,7 @@ class Crew(Generic[Task]):
         self._vigil = Vigil(self.turn, streams)
         self._alert_until = 0.0  # a call was slow not long ago
         self._streams_until = 0.0  # blocks were to be held back not long ago
+        self._asked = NO_GAUGE, 0.0, 0.0  # of whom, when, and what it said
         self._lock = threading.Lock()
         self._idle: list[Member] = []  # last in, first out: the warmest cache
         self._lookout: Member | None = None
@@ -370,9 +374,16 @@ class Crew(Generic[Task]):
         streams.ticking = now < self._streams_until
         alert = now < self._alert_until
         computes = self._vigil.computes
-        if streams.ticking or (alert and not computes and not self.turn.gauge.ready()):
+        if streams.ticking or (alert and not computes and not self._starves(now)):
             return TICK
         return REST_TICK if computes and not alert else CALM_TICK
+
+    def _starves(self, now: float) -> bool:
+        """Other processes have had the processor since we last asked. The lookout, of the leader."""
+        gauge, delayed = self.turn.gauge, self.turn.gauge.delayed()
+        of, at, before = self._asked
+        self._asked = gauge, now, delayed
+        return of is gauge and delayed - before > _STARVES * (now - at)
 
     def _appoint(self, member: Member) -> None:
         """It has the lead from now on. Under the lock."""
