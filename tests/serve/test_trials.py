@@ -397,11 +397,11 @@ class TestWhetherTheLeadStays:
             (Look(0.003, 0.003, True), False, False, True),  # it computes
             (Look(0.006, BUSY, True), True, False, False),  # and has for long
             (Look(0.003, 0.001, False), False, False, False),  # it waits
-            (Look(0.03, 0.001, False), True, False, True),  # other processes have the processor
+            (Look(0.015, 0.001, False), True, False, True),  # other processes have the processor
             (Look(STARVED, 0.001, False), True, False, False),
-            (Look(0.03, BUSY, False), True, False, False),
+            (Look(0.015, BUSY, False), True, False, False),
             (Look(0.003, 0.001, False), False, True, True),  # another call has the interpreter
-            (Look(BUSY, 0.001, False), False, True, False),
+            (Look(TURNS, 0.001, False), False, True, False),
             (Look(0.03, 0.001, False, another=True), False, False, True),  # it has ended meanwhile
         ],
     )
@@ -410,18 +410,23 @@ class TestWhetherTheLeadStays:
         crew = self.crew(leader, other, busy)
         assert crew._may_stay(crew._members[0], look) is (stays and (not other or busy))  # type: ignore[arg-type]
 
-    def test_calls_from_before_a_trial_go_first(self) -> None:
+    def test_not_beside_calls_that_compute_for_long(self) -> None:
         crew = self.crew(leader=False, other=True, busy=True)
-        crew.habit._settles_by = time.monotonic() + 60
-        assert crew._may_stay(crew._members[0], Look(0.015, 0.001, False))  # type: ignore[arg-type]
-        assert not crew._may_stay(crew._members[0], Look(TURNS, 0.001, False))  # type: ignore[arg-type]
+        crew.habit._computing = BUSY
+        assert not crew._may_stay(crew._members[0], Look(0.003, 0.001, False))  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("busy", [True, False])
+    def test_other_processes_may_have_the_processor_for_longer(self, busy: bool) -> None:
+        crew = self.crew(leader=True, other=False, busy=busy)
+        assert crew._may_stay(crew._members[0], Look(0.03, 0.001, False)) is not busy  # type: ignore[arg-type]
 
     def crew(self, leader: bool, other: bool, busy: bool) -> Crew[object]:
         crew: Crew[object] = Crew(2, print, print, print, Streams(getLogger("test")))
-        crew.turn.gauge = Delayed(ready=leader)
+        crew._leader = crew._members[1]
+        crew._members[1].gauge = Delayed(ready=leader)
         crew._members[2].gauge = Delayed(ready=other)
         crew._members[0].gauge = Delayed(ready=True)  # the lookout, who asks
-        crew._idle = [] if busy else crew._members[1:]
+        crew._idle = [] if busy else crew._members[:2]
         return crew
 
     @pytest.mark.parametrize(

@@ -126,6 +126,11 @@ class Habit:
         self._looked = spent, _ = time.process_time(), now
         return spent - before > _SATURATED * (now - at)
 
+    @property
+    def patience(self) -> float:
+        """Seconds that the leader's call may wait for the interpreter that calls beside it have."""
+        return TURNS if self._computing < BUSY else 0.0  # who computes for long does not let go soon
+
     # Any thread
 
     def settles(self, now: float) -> bool:

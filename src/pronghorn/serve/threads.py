@@ -24,7 +24,7 @@ from enum import Enum
 from typing import Generic, NamedTuple, TypeVar
 
 from pronghorn.serve.effort import NO_GAUGE, Gauge, own_clock
-from pronghorn.serve.habit import BUSY, STARVED, TURNS, Habit
+from pronghorn.serve.habit import BUSY, STARVED, Habit
 from pronghorn.serve.streams import Streams
 from pronghorn.serve.turn import Turn
 from pronghorn.serve.vigil import Orders, Vigil
@@ -410,14 +410,14 @@ class Crew(Generic[Task]):
     def _may_stay(self, me: Member, vigil: Vigil) -> bool:
         """The lead, where it is: its call computes, or would if it had the interpreter, or the processor that
         other processes have; or it has ended meanwhile. The lookout."""
-        age = vigil.age
         if vigil.own < BUSY:
-            if vigil.computes or (age < STARVED and self.turn.gauge.ready()):
+            if self.busy:
+                limit, who = self.habit.patience, [member for member in self._members if member is not me]
+            else:
+                limit, who = STARVED, [self.leader]
+            if vigil.computes or (vigil.age < limit and any(member.gauge.ready() for member in who)):
                 return True
-            turns = TURNS if self.habit.settles(time.monotonic()) else BUSY
-            if age < turns and self.busy and any(m.gauge.ready() for m in self._members if m is not me):
-                return True
-        return self.habit.competes(age) or vigil.outrun()
+        return self.habit.competes(vigil.age) or vigil.outrun()
 
     def _delayed(self) -> float:
         """Seconds that the threads were ready, and others had the processor."""
