@@ -412,7 +412,7 @@ class TestWhetherTheLeadStays:
 
     def test_not_beside_calls_that_compute_for_long(self) -> None:
         crew = self.crew(leader=False, other=True, busy=True)
-        crew.habit._computing = BUSY
+        crew.habit.ended_beside(time.monotonic() - 0.01, own=BUSY, process=0.01)
         assert not crew._may_stay(crew._members[0], Look(0.003, 0.001, False))  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("busy", [True, False])

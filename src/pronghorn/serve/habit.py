@@ -43,6 +43,9 @@ first, eight threads at most. Who waits for longer waits for something else."""
 STARVED = 0.1
 """Seconds, arbitrary, that it may keep the lead while other processes have the processor."""
 
+LONG = 1.0
+"""Seconds, arbitrary, that follow a call which computed for long: more such may be there."""
+
 _SATURATED = 0.8
 """Of a call's time, what its process computed: from here on, threads wait for the interpreter."""
 
@@ -70,6 +73,7 @@ class Habit:
         self._computing = 0.0  # seconds that a call without the lead computes, on a moving average
         # time.thread_time(), time.process_time() and the leader's delay when its round began
         self._spent = 0.0, 0.0, 0.0
+        self._long_until = 0.0  # one has computed for long lately
         self._lock = threading.Lock()
         self._pause = TRIAL
         self._trial_at = 0.0  # not before
@@ -129,7 +133,9 @@ class Habit:
     @property
     def patience(self) -> float:
         """Seconds that the leader's call may wait for the interpreter that calls beside it have."""
-        return TURNS if self._computing < BUSY else 0.0  # who computes for long does not let go soon
+        return (
+            TURNS if time.monotonic() > self._long_until else 0.0
+        )  # who computes for long lets nobody go on
 
     # Any thread
 
@@ -147,6 +153,8 @@ class Habit:
             saturated = process > _SATURATED * (now - since)
             if self._turn.slow:
                 self.interval.ended(own, now, saturated)
+            if own >= BUSY:
+                self._long_until = now + LONG
             self._computing += _WEIGHT * (min(own, 2 * BUSY) - self._computing)
             self._mix(waited(now - since, own, process) if own < BUSY else _SAMPLE_MOST)
             self._judge(now)

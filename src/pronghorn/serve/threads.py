@@ -411,11 +411,13 @@ class Crew(Generic[Task]):
         """The lead, where it is: its call computes, or would if it had the interpreter, or the processor that
         other processes have; or it has ended meanwhile. The lookout."""
         if vigil.own < BUSY:
-            if self.busy:
-                limit, who = self.habit.patience, [member for member in self._members if member is not me]
-            else:
+            if not self.busy:
                 limit, who = STARVED, [self.leader]
-            if vigil.computes or (vigil.age < limit and any(member.gauge.ready() for member in who)):
+            elif vigil.computes:
+                limit, who = BUSY, []
+            else:
+                limit, who = self.habit.patience, [member for member in self._members if member is not me]
+            if vigil.age < limit and (vigil.computes or any(member.gauge.ready() for member in who)):
                 return True
         return self.habit.competes(vigil.age) or vigil.outrun()
 
