@@ -192,6 +192,28 @@ class TestWhoComputes:
         with running(lambda: time.sleep(0.05)) as turn.clock:
             until(lambda: vigil.keep(orders, 0.01) is None and not vigil.computes, "it is seen to wait")
 
+    def test_what_it_has_spent_on_this_call(self) -> None:
+        turn, orders = Turn(), Orders()
+        vigil = vigil_of(turn)
+        with running(lambda: sum(range(100))) as turn.clock:
+            vigil.begin()
+            until(lambda: vigil.keep(orders, 0.01) is None and vigil.own > 0.015, "more with each look")
+            turn.calls += 1
+            vigil.keep(orders, TICK)
+            assert vigil.own == 0.0, "another call"
+
+    def test_another_leader_has_spent_nothing_yet(self) -> None:
+        """On the same call, as far as numbers tell: the old leader's clock means nothing."""
+        turn = Turn()
+        vigil = vigil_of(turn)
+        with running(lambda: sum(range(100))) as turn.clock:
+            spent = time.clock_gettime(turn.clock) + 0.2
+            until(lambda: time.clock_gettime(turn.clock) > spent, "it has computed")
+            vigil.begin()
+            assert vigil.own == 0.0
+            vigil.keep(Orders(), TICK)
+            assert vigil.own < 0.2
+
     def test_of_another_thread_nothing_is_known_at_first(self) -> None:
         turn = Turn()
         vigil = vigil_of(turn)

@@ -76,7 +76,8 @@ class Vigil:
     def begin(self) -> None:
         """Look at the call that runs now for the first time."""
         self._look()
-        self._since = self._looked
+        self._since, self._began = self._looked, self._spent
+        self.own = 0.0
 
     def keep(self, orders: Orders, tick: float) -> Any:
         """Wait `tick` seconds, then look. An order that came meanwhile, instead."""

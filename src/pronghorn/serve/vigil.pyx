@@ -55,7 +55,8 @@ cdef class Vigil:
 
     cpdef begin(self):
         self._look()
-        self._since = self._looked
+        self._since, self._began = self._looked, self._spent
+        self.own = 0.0
 
     cpdef keep(self, Orders orders, double tick):
         cdef bint rang = False
