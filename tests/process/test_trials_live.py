@@ -105,6 +105,28 @@ def test_pages_stay_the_leaders_where_other_processes_have_the_processor() -> No
                 client.join(10)
 
 
+def test_calls_that_wait_do_not_hold_the_lead_beside_one_that_computes() -> None:
+    """The interpreter's holder is always ready; calls that wait for something else take turns nevertheless."""
+    threads: set[bytes] = set()
+    enough = threading.Event()
+    with running(site(routes=SPIN + WAIT), "--threads", "4") as server, server.connect() as long:
+        long.send(head("GET", "/spin?3"))
+
+        def ask() -> None:
+            with server.connect() as client:
+                while not enough.is_set():
+                    threads.add(client.ask(head("GET", "/wait")).body)
+                    if len(threads) > 1:
+                        enough.set()
+
+        clients = [threading.Thread(target=ask, daemon=True) for _ in range(4)]
+        for client in clients:
+            client.start()
+        assert enough.wait(2.5), "while it computes, one thread runs them all"
+        for client in clients:
+            client.join(10)
+
+
 SPIN = """
     elif path == "/spin":
         began = time.thread_time()
@@ -112,6 +134,12 @@ SPIN = """
             pass
     elif path == "/interval":
         body = str(sys.getswitchinterval())"""
+
+
+WAIT = """
+    elif path == "/wait":
+        time.sleep(0.01)
+        body = str(threading.get_ident())"""
 
 
 def test_pages_beside_each_other_are_not_torn() -> None:

@@ -84,6 +84,7 @@ class TestWhatTheSystemSays:
 
     def test_who_waits_is_not(self) -> None:
         with gauge_of(rest) as gauge:
+            assert gauge._state >= 0
             until(lambda: not gauge.ready(), "it waits")
             assert gauge.delayed() < 1.0
 
@@ -101,6 +102,7 @@ class TestWhatTheSystemSays:
         thread = threading.Thread(target=gauge.open)
         thread.start()
         thread.join(PATIENCE)
+        assert min(gauge._delays, gauge._state) >= 0
         until(lambda: gauge.delayed() == 0.0 and not gauge.ready(), "the system has ended it, too")
         gauge.close()
 

@@ -53,8 +53,10 @@ class Gauge:
 
     def delayed(self) -> float:
         """Seconds that it was ready, in all its life, and others had the processor."""
-        fields = _read(self._delays).split()
-        return int(fields[1]) / 1e9 if len(fields) > 1 else 0.0
+        try:
+            return int(_read(self._delays).split()[1]) / 1e9
+        except (IndexError, ValueError):
+            return 0.0
 
     def ready(self) -> bool:
         """It runs now, or would if others did not have the processor: it waits for nothing."""
@@ -72,10 +74,12 @@ def _open(name: str) -> int:
 
 
 def _read(file: int) -> bytes:
+    if file < 0:
+        return b""
     try:
         return os.pread(file, 256, 0)
     except OSError:
-        return b""  # there is none, or the thread has ended
+        return b""  # the thread has ended
 
 
 def waited(lasted: float, own: float, process: float, delayed: float = 0.0) -> float:

@@ -43,9 +43,6 @@ first, eight threads at most. Who waits for longer waits for something else."""
 STARVED = 0.1
 """Seconds, arbitrary, that it may keep the lead while other processes have the processor."""
 
-LONG = 1.0
-"""Seconds, arbitrary, that follow a call which computed for long: more such may be there."""
-
 _SATURATED = 0.8
 """Of a call's time, what its process computed: from here on, threads wait for the interpreter."""
 
@@ -54,6 +51,9 @@ LOOK = 0.05
 
 _WEIGHT = 0.125
 """Of one sample in the moving average."""
+
+_CALLS_MOST = 4
+"""Samples, arbitrary, that one round counts as: calls that compute may follow others that wait in bursts."""
 
 _SAMPLE_MOST = 0.002
 """Seconds. A single slow call among quick ones must not slow them all down."""
@@ -73,7 +73,6 @@ class Habit:
         self._computing = 0.0  # seconds that a call without the lead computes, on a moving average
         # time.thread_time(), time.process_time() and the leader's delay when its round began
         self._spent = 0.0, 0.0, 0.0
-        self._long_until = 0.0  # one has computed for long lately
         self._lock = threading.Lock()
         self._pause = TRIAL
         self._trial_at = 0.0  # not before
@@ -104,8 +103,8 @@ class Habit:
             turn.timed = True  # the next round will be measured
         else:
             own, process = time.thread_time() - self._spent[0], time.process_time() - self._spent[1]
-            if not self._busy():
-                delayed = max(0.0, turn.gauge.delayed() - self._spent[2])
+            if self._spent[2] < inf and not self._busy():
+                delayed = turn.gauge.delayed() - self._spent[2]
                 waits = waited(seconds, own, process, delayed) / calls
                 # Those that compute for long must not hold the lead, either.
                 self._sample(waits if own < BUSY * calls else _SAMPLE_MOST, calls)
@@ -130,13 +129,6 @@ class Habit:
         self._looked = spent, _ = time.process_time(), now
         return spent - before > _SATURATED * (now - at)
 
-    @property
-    def patience(self) -> float:
-        """Seconds that the leader's call may wait for the interpreter that calls beside it have."""
-        return (
-            TURNS if time.monotonic() > self._long_until else 0.0
-        )  # who computes for long lets nobody go on
-
     # Any thread
 
     def settles(self, now: float) -> bool:
@@ -146,6 +138,7 @@ class Habit:
     def ended_beside(self, since: float, own: float, process: float) -> None:
         """A call without the lead has ended. since: time.monotonic(); own, process: processor time of its
         thread, and of all, meanwhile."""
+        pressed = self._pressed()  # not under the lock: to ask lets go of the interpreter
         now = time.monotonic()
         with self._lock:
             if since < self._settles_by:
@@ -153,13 +146,11 @@ class Habit:
             saturated = process > _SATURATED * (now - since)
             if self._turn.slow:
                 self.interval.ended(own, now, saturated)
-            if own >= BUSY:
-                self._long_until = now + LONG
             self._computing += _WEIGHT * (min(own, 2 * BUSY) - self._computing)
             self._mix(waited(now - since, own, process) if own < BUSY else _SAMPLE_MOST)
             self._judge(now)
             briefly = max(own, self._computing) < BUSY
-            if self._turn.slow and briefly and now >= self._trial_at and (saturated or self._pressed(now)):
+            if self._turn.slow and briefly and now >= self._trial_at and (saturated or pressed):
                 self._try(now)
 
     def _sample(self, seconds: float, calls: int = 1) -> None:
@@ -176,7 +167,7 @@ class Habit:
 
     def _mix(self, seconds: float, calls: int = 1) -> None:
         # Calls of a round that wait may have had one bad moment; each of those that do not is evidence.
-        weight = _WEIGHT if seconds > self._average else 1 - (1 - _WEIGHT) ** calls
+        weight = _WEIGHT if seconds > self._average else 1 - (1 - _WEIGHT) ** min(calls, _CALLS_MOST)
         self._average += weight * (min(max(seconds, 0.0), _SAMPLE_MOST) - self._average)
 
     def _judge(self, now: float) -> None:
@@ -192,13 +183,16 @@ class Habit:
             self._trial_at = now + self._pause
             self._settles_by = 0.0
 
-    def _pressed(self, now: float) -> bool:
+    def _pressed(self) -> bool:
         """The process has computed for nearly all the time since the last look, or would have, had others not
         had the processor. Threads that are delayed together count each, at worst for a trial that fails."""
         at, before = self._weighed
-        if now < at + LOOK:
+        now = time.monotonic()
+        if not self._turn.slow or now < max(self._trial_at, at + LOOK):
             return False
+        self._weighed = now, inf  # it is our look
         pressed = time.process_time() + self._delayed()
+        now = time.monotonic()
         self._weighed = now, pressed
         return now < at + 2 * LOOK and pressed - before > _SATURATED * (now - at)
 

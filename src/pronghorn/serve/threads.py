@@ -24,7 +24,7 @@ from enum import Enum
 from typing import Generic, NamedTuple, TypeVar
 
 from pronghorn.serve.effort import NO_GAUGE, Gauge, own_clock
-from pronghorn.serve.habit import BUSY, STARVED, Habit
+from pronghorn.serve.habit import BUSY, STARVED, TURNS, Habit
 from pronghorn.serve.streams import Streams
 from pronghorn.serve.turn import Turn
 from pronghorn.serve.vigil import Orders, Vigil
@@ -32,7 +32,8 @@ from pronghorn.serve.vigil import Orders, Vigil
 Task = TypeVar("Task")
 
 TICK = 0.001
-"""Seconds between two looks: a call that waits keeps the lead for two at most."""
+"""Seconds between two looks: a call that waits keeps the lead for two at most, or beside calls that compute
+briefly, which it may be waiting for, for TURNS."""
 
 CALM_TICK = 0.005
 REST_TICK = 0.01
@@ -61,7 +62,7 @@ class Order(Enum):
 class Member:
     """One thread of the crew."""
 
-    __slots__ = ("clock", "gauge", "ident", "may_call", "number", "orders", "thread")
+    __slots__ = ("_began", "clock", "gauge", "ident", "may_call", "number", "orders", "thread")
 
     def __init__(self, number: int, may_call: bool) -> None:
         self.number = number
@@ -74,6 +75,21 @@ class Member:
         """What else the system says of it."""
         self.thread: threading.Thread | None = None
         self.orders = Orders()
+        self._began = 0.0
+
+    def begin(self) -> None:
+        """Its call runs without the lead from now on. Its own thread, or who takes the lead."""
+        self._began = self._spent()
+
+    def computed(self) -> float:
+        """Processor seconds that it has spent since. Any thread."""
+        return self._spent() - self._began
+
+    def _spent(self) -> float:
+        try:
+            return time.clock_gettime(self.clock) if self.clock else 0.0
+        except OSError:
+            return 0.0  # it has ended
 
     def give(self, order: Order) -> None:
         """Wake it. Only for a thread that rests or watches."""
@@ -169,6 +185,7 @@ class Crew(Generic[Task]):
         for member in self._members:
             if member.thread is not None and member.thread is not threading.current_thread():
                 member.thread.join(max(0.0, until - time.monotonic()))
+        for member in self._members:
             member.gauge.close()
 
     @property
@@ -233,6 +250,7 @@ class Crew(Generic[Task]):
 
     def hand_on(self) -> None:
         """Give the lead to a resting thread. The slot must be empty; somebody rests or watches."""
+        self.leader.begin()
         with self._lock:
             if self._idle:
                 member = self._idle.pop()
@@ -288,7 +306,8 @@ class Crew(Generic[Task]):
         """A thread's life: rest, obey, rest."""
         me.ident = threading.get_ident()
         me.clock = own_clock() or 0
-        me.gauge.open()
+        if me.clock:
+            me.gauge.open()
         while True:
             order = me.orders.get()
             if order is Order.WATCH:
@@ -311,6 +330,7 @@ class Crew(Generic[Task]):
                 if not self._waiting or not me.may_call or self.habit.settles(time.monotonic()):
                     break
                 task = self._waiting.popleft()
+            me.begin()
             self._run(task, me)
         return self._lie_down(me)
 
@@ -380,7 +400,8 @@ class Crew(Generic[Task]):
 
     def _starves(self, now: float) -> bool:
         """Other processes have had the processor since we last asked. The lookout, of the leader."""
-        gauge, delayed = self.turn.gauge, self.turn.gauge.delayed()
+        gauge = self.turn.gauge
+        delayed = gauge.delayed()
         of, at, before = self._asked
         self._asked = gauge, now, delayed
         return of is gauge and delayed - before > _STARVES * (now - at)
@@ -400,6 +421,7 @@ class Crew(Generic[Task]):
             except IndexError:
                 return False  # the call has just returned
             now = time.monotonic()
+            self.leader.begin()
             self._taken = Taken(task, self.leader, now if self._vigil.outrun() else now - age)
             self._alert_until = now + ALERT
             self._lookout = None
@@ -411,13 +433,15 @@ class Crew(Generic[Task]):
         """The lead, where it is: its call computes, or would if it had the interpreter, or the processor that
         other processes have; or it has ended meanwhile. The lookout."""
         if vigil.own < BUSY:
-            if not self.busy:
-                limit, who = STARVED, [self.leader]
+            resting = {me, self._wanted, *self._idle}
+            callers = [member for member in self._members if member not in resting]
+            if len(callers) == 1:
+                limit = STARVED
             elif vigil.computes:
-                limit, who = BUSY, []
-            else:
-                limit, who = self.habit.patience, [member for member in self._members if member is not me]
-            if vigil.age < limit and (vigil.computes or any(member.gauge.ready() for member in who)):
+                limit = BUSY
+            else:  # who computes for long does not let go of the interpreter soon
+                limit = TURNS if all(m.computed() < BUSY for m in callers if m is not self._leader) else 0.0
+            if vigil.age < limit and (vigil.computes or any(member.gauge.ready() for member in callers)):
                 return True
         return self.habit.competes(vigil.age) or vigil.outrun()
 

@@ -1,7 +1,7 @@
 """The lookout's watch: is the leader's call the same as a tick ago, and does it compute or wait?
 
     vigil.begin()
-    order = vigil.keep(orders, tick)     an order that came, or None: vigil.moved, .age, .computes
+    order = vigil.keep(orders, tick)     an order that came, or None: vigil.moved, .age, .own, .computes
 
 Compiled, `vigil.pyx` takes this module's place. Here each look needs the interpreter, which the leader has:
 a fight that takes 90 µs, every tick. There the lookout looks without it while calls come and go.

@@ -11,7 +11,7 @@ cdef extern from "pythread.h":
     int acquire_timed "PyThread_acquire_lock_timed" (PyThread_type_lock, long long, int) noexcept nogil
 
 cdef enum:
-    LOOKS = 20  # then the crew looks around, too: at most 0.1 s
+    LOOKS = 20  # then the crew looks around, too: at most 0.2 s
 
 cdef double SHARE = 0.5  # as vigil.py's
 

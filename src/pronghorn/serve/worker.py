@@ -322,9 +322,9 @@ class Worker(Commons):
 
     def _begin_time(self) -> None:
         """What calls take, from now on."""
-        self.clock.tick()
         if self.turn.timed:
-            self.crew.habit.begin_round()
+            self.crew.habit.begin_round()  # what that takes is no call's time
+        self.clock.tick()
         self._round_calls = self.turn.calls
 
     def _attend(self) -> bool:
