@@ -1,21 +1,16 @@
-"""Under constant load: pages that only compute are the leader's again after calls that waited, and are not torn
-where they compete.
+"""Under constant load: pages that only compute are the leader's, again after calls that waited and beside other
+processes, and are not torn where they compete; calls that wait do not hold the lead.
 
 The clients are another process than the server: in one, they would compete for the interpreter, too.
 """
 
-import os
-import subprocess
-import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-
-import pytest
+from contextlib import ExitStack
 
 from pronghorn.serve.interval import WHOLE
 from tests.process.harness import eventually, running, site
+from tests.serve.gauges import HERE, hog, needs_gauge
 from tests.serving import head
 
 PAGE = """
@@ -55,38 +50,14 @@ def test_pages_are_the_leaders_again() -> None:
                 client.join(10)
 
 
-HERE = """
-import os
-os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # before the threads begin
-"""
-HOG = (
-    HERE
-    + """
-while os.getppid() == PARENT:
-    sum(range(1000))
-"""
-)
-
-
-@contextmanager
-def process(code: str) -> Iterator[None]:
-    child = subprocess.Popen([sys.executable, "-c", code])
-    try:
-        yield
-    finally:
-        child.kill()
-        child.wait()
-
-
-@pytest.mark.skipif(not os.path.exists("/proc/thread-self/schedstat"), reason="the system does not say it")
+@needs_gauge
 def test_pages_stay_the_leaders_where_other_processes_have_the_processor() -> None:
     """They make no progress meanwhile, like those that wait; handed on, they would compete with each other, too."""
     last: deque[bytes] = deque(maxlen=300)
     stop = threading.Event()
-    code = HOG.replace("PARENT", str(os.getpid()))
     with running(site(prelude=HERE, routes=PAGE), "--threads", "4") as server, ExitStack() as stack:
         for _ in range(3):
-            stack.enter_context(process(code))
+            stack.enter_context(hog())
 
         def ask() -> None:
             with server.connect() as client:

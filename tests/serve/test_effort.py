@@ -1,8 +1,6 @@
-"""serve/effort.py: which calls wait. Who computes, the lookout sees: test_vigil.py."""
+"""serve/effort.py: which calls wait, and what the system says of threads. Who computes, the lookout sees: test_vigil.py."""
 
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +10,7 @@ import pytest
 
 from pronghorn.serve.effort import NO_GAUGE, Gauge, waited
 from pronghorn.serve.habit import QUICK, SLOW
+from tests.serve.gauges import hog, needs_gauge
 from tests.serving import PATIENCE, until
 
 
@@ -67,15 +66,7 @@ def rest() -> None:
     time.sleep(0.01)
 
 
-HOG = """
-import os
-os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-while os.getppid() == PARENT:
-    sum(range(1000))
-"""
-
-
-@pytest.mark.skipif(not os.path.exists("/proc/thread-self/schedstat"), reason="the system does not say it")
+@needs_gauge
 class TestWhatTheSystemSays:
     def test_who_computes_is_ready(self) -> None:
         with gauge_of(compute) as gauge:
@@ -89,13 +80,9 @@ class TestWhatTheSystemSays:
             assert gauge.delayed() < 1.0
 
     def test_another_process_delays_it(self) -> None:
-        code = HOG.replace("PARENT", str(os.getpid()))
-        with gauge_of(compute) as gauge, subprocess.Popen([sys.executable, "-c", code]) as hog:
-            try:
-                before = gauge.delayed()
-                until(lambda: gauge.delayed() > before + 0.02, "the other has the processor")
-            finally:
-                hog.kill()
+        with gauge_of(compute) as gauge, hog():
+            before = gauge.delayed()
+            until(lambda: gauge.delayed() > before + 0.02, "the other has the processor")
 
     def test_nothing_of_a_thread_that_has_ended(self) -> None:
         gauge = Gauge()

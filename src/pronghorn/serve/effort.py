@@ -1,4 +1,4 @@
-"""Does a call compute, or does it wait? The processor's time tells.
+"""Does a call compute, or does it wait? The processor's time tells, and what the system says of its thread.
 
 Calls that wait (for a database, for another service) must not hold the lead: the leader has others to serve.
 Calls that compute hold the interpreter anyway, so to hand the lead on during each of them buys nothing, and
@@ -23,6 +23,14 @@ def own_clock() -> int | None:
     """
     clock_of: Callable[[int], int] | None = getattr(time, "pthread_getcpuclockid", None)
     return clock_of(threading.get_ident()) if clock_of is not None else None
+
+
+def spent(clock: int) -> float:
+    """Processor seconds of the thread whose clock this is; 0 where there is none, or it has ended."""
+    try:
+        return time.clock_gettime(clock) if clock else 0.0
+    except OSError:
+        return 0.0
 
 
 class Gauge:

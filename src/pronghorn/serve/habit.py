@@ -38,7 +38,8 @@ before it take no other, and while the process computes, the lead stays where it
 
 TURNS = 0.02
 """Seconds, arbitrary, that a call may keep the lead meanwhile, whether it computes or waits for those that go
-first, eight threads at most. Who waits for longer waits for something else."""
+first, eight threads at most; at other times, beside calls that compute briefly. Who waits for longer waits
+for something else."""
 
 STARVED = 0.1
 """Seconds, arbitrary, that it may keep the lead while other processes have the processor."""

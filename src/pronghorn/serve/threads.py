@@ -23,7 +23,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Generic, NamedTuple, TypeVar
 
-from pronghorn.serve.effort import NO_GAUGE, Gauge, own_clock
+from pronghorn.serve.effort import NO_GAUGE, Gauge, own_clock, spent
 from pronghorn.serve.habit import BUSY, STARVED, TURNS, Habit
 from pronghorn.serve.streams import Streams
 from pronghorn.serve.turn import Turn
@@ -79,17 +79,11 @@ class Member:
 
     def begin(self) -> None:
         """Its call runs without the lead from now on. Its own thread, or who takes the lead."""
-        self._began = self._spent()
+        self._began = spent(self.clock)
 
     def computed(self) -> float:
         """Processor seconds that it has spent since. Any thread."""
-        return self._spent() - self._began
-
-    def _spent(self) -> float:
-        try:
-            return time.clock_gettime(self.clock) if self.clock else 0.0
-        except OSError:
-            return 0.0  # it has ended
+        return spent(self.clock) - self._began
 
     def give(self, order: Order) -> None:
         """Wake it. Only for a thread that rests or watches."""

@@ -11,6 +11,7 @@ import queue
 import time
 from typing import Any
 
+from pronghorn.serve.effort import spent as spent_by
 from pronghorn.serve.streams import Streams
 from pronghorn.serve.turn import Turn
 
@@ -93,10 +94,7 @@ class Vigil:
     def _look(self) -> None:
         turn, now = self._turn, time.monotonic()
         clock = turn.clock
-        try:
-            spent = time.clock_gettime(clock) if clock else 0.0
-        except OSError:  # it has ended
-            spent = 0.0
+        spent = spent_by(clock)
         same = clock == self._clock
         self.computes = same and spent - self._spent > _SHARE * (now - self._looked)
         self._clock, self._looked, self._spent = clock, now, spent
