@@ -14,6 +14,7 @@ from pronghorn.http.h1.connection import H1Connection
 from pronghorn.http.h1.known import KnownHeads
 from pronghorn.http.limits import Limits
 from pronghorn.net.direct import Direct
+from pronghorn.serve.effort import Gauge
 
 
 def head_of(value: str) -> bytes:
@@ -60,6 +61,10 @@ def main() -> None:
         plain = cost(lambda: (one_end.send(common), other_end.recv(16384)))
         sending, receiving = Direct(one_end), Direct(other_end)
         direct = cost(lambda: (sending.send(common), receiving.recv(16384)))
+    gauge = Gauge().open()
+    asked = cost(gauge.delayed), cost(gauge.ready)
+    gauge.close()
+    print(f"what the system says        {asked[0]:6.2f} µs of a thread's delay, {asked[1]:.2f} of its state")
     print(f"a head sent and received    {direct:6.2f} µs; by the socket's own methods {plain:.2f}")
 
 

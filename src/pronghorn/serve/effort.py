@@ -46,7 +46,7 @@ class Gauge:
 
     def open(self) -> "Gauge":
         """Of the calling thread from now on."""
-        # For as long as it lives: 1.2 and 3 µs a question, not 8.
+        # For as long as it lives: to open and close them is more than to ask (`python -m bench.parts`).
         self._delays = _open("schedstat")
         self._state = _open("stat")
         return self
